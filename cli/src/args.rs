@@ -18,6 +18,7 @@ mod runbook;
 mod shard;
 mod suggest;
 mod upkeep;
+mod view;
 mod watch;
 
 pub use alerts::{AlertSources, ListenOn};
@@ -46,6 +47,7 @@ pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use shard::{Merge, Sharding};
 pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
+pub use view::View;
 pub use watch::{Receiver, Watch};
 
 use crate::exit;

@@ -12,3 +12,4 @@ mod in_order;
 mod inputs;
 mod progress;
 mod signals;
+mod view;

@@ -5,6 +5,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::view::tui;
 use firedrill_sim::abort::Abort;
 use std::future::poll_fn;
 use std::io;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// How long a command without drills to clean up after may take to end by itself.
 const ENDS_WITHIN: Duration = Duration::from_millis(800);
@@ -26,6 +27,18 @@ pub(crate) struct Signals {
     shared: Arc<Shared>,
     /// How many have come.
     count: watch::Receiver<u32>,
+    stopper: Stopper,
+}
+
+/// Stops a command as Ctrl-C does, once or more often.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopper(mpsc::UnboundedSender<()>);
+
+impl Stopper {
+    pub(crate) fn stop(&self) {
+        // Nobody listens any more only when the process ends.
+        let _ = self.0.send(());
+    }
 }
 
 #[derive(Default)]
@@ -74,6 +87,7 @@ impl Signals {
         let shared = Arc::new(Shared::default());
         let (count_tx, count) = watch::channel(0);
         let (ready_tx, ready) = std::sync::mpsc::channel();
+        let (stop, stops) = mpsc::unbounded_channel();
         let of_thread = shared.clone();
         std::thread::spawn(move || {
             runtime.block_on(async move {
@@ -81,7 +95,7 @@ impl Signals {
                     Ok(signals) => {
                         // Nobody waits any more only when the command has ended.
                         let _ = ready_tx.send(Ok(()));
-                        watch_over(signals, &of_thread, &count_tx).await;
+                        watch_over((signals, stops), &of_thread, &count_tx).await;
                     }
                     Err(error) => {
                         let _ = ready_tx.send(Err(error));
@@ -91,7 +105,11 @@ impl Signals {
         });
         let listening = ready.recv().map_err(Failure::internal)?;
         listening.map_err(Failure::environment)?;
-        Ok(Self { shared, count })
+        Ok(Self {
+            shared,
+            count,
+            stopper: Stopper(stop),
+        })
     }
 
     /// For virtual drills, which look now and then.
@@ -102,6 +120,11 @@ impl Signals {
     /// For live drills, which are woken.
     pub(crate) fn abort(&self) -> Abort {
         Abort::new(self.count.clone())
+    }
+
+    /// For those who stop it in another way.
+    pub(crate) fn stopper(&self) -> Stopper {
+        self.stopper.clone()
     }
 
     /// Until the end of what this returns, only the command itself ends the process.
@@ -148,7 +171,11 @@ fn is_ignored(kind: SignalKind) -> bool {
 }
 
 /// Counts signals, and ends a process that does not end by itself and has nothing to clean up.
-async fn watch_over(mut signals: Vec<(bool, Signal)>, shared: &Shared, count: &watch::Sender<u32>) {
+async fn watch_over(
+    (mut signals, mut stops): (Vec<(bool, Signal)>, mpsc::UnboundedReceiver<()>),
+    shared: &Shared,
+    count: &watch::Sender<u32>,
+) {
     let mut free_since: Option<Instant> = None;
     let mut within = ENDS_WITHIN;
     let mut tick = tokio::time::interval(LOOK_EVERY);
@@ -159,7 +186,11 @@ async fn watch_over(mut signals: Vec<(bool, Signal)>, shared: &Shared, count: &w
                     return Poll::Ready(*terminates);
                 }
             }
-            Poll::Pending
+            // It is a SIGINT that somebody gives in another way.
+            match stops.poll_recv(context) {
+                Poll::Ready(Some(())) => Poll::Ready(false),
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            }
         });
         tokio::select! {
             terminates = any => {
@@ -188,5 +219,6 @@ async fn watch_over(mut signals: Vec<(bool, Signal)>, shared: &Shared, count: &w
 }
 
 fn end(shared: &Shared) -> ! {
+    tui::restore();
     std::process::exit(i32::from(shared.exit() as u8))
 }

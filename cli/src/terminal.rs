@@ -3,17 +3,70 @@
 use crate::args::Colour;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::view::tui;
 use anstream::AutoStream;
 use firedrill_detector::text::printable_lines;
 use firedrill_reports::render::Style;
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is said while something is drawn on the whole terminal: it is kept until that is over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Talk(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    is_held: bool,
+    lines: VecDeque<String>,
+}
+
+/// Most lines that are kept; of more, the first are lost.
+const KEPT_MOST: usize = 1_000;
+
+impl Talk {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was said last.
+    pub(crate) fn last(&self) -> String {
+        self.kept().lines.back().cloned().unwrap_or_default()
+    }
+
+    /// Says it on standard error, now or later.
+    fn say(&self, text: &str) {
+        let mut kept = self.kept();
+        if !kept.is_held {
+            let _ = writeln!(std::io::stderr(), "{text}");
+            return;
+        }
+        kept.lines.extend(text.lines().map(str::to_owned));
+        let surplus = kept.lines.len().saturating_sub(KEPT_MOST);
+        kept.lines.drain(..surplus);
+    }
+
+    /// From now on it is kept.
+    fn hold(&self) {
+        self.kept().is_held = true;
+    }
+
+    /// Says what was kept.
+    fn release(&self) {
+        let mut kept = self.kept();
+        kept.is_held = false;
+        for line in kept.lines.drain(..) {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+}
 
 /// Where results and talk go.
 #[derive(Debug)]
 pub struct Terminal {
+    talk: Talk,
     colour: Colour,
     quiet: bool,
     /// Whether anything was started that a message could be wrong about.
@@ -36,6 +89,7 @@ impl Terminal {
     #[must_use]
     pub fn new(colour: Colour, quiet: bool) -> Self {
         Self {
+            talk: Talk::default(),
             colour,
             quiet,
             started: AtomicBool::new(false),
@@ -70,6 +124,18 @@ impl Terminal {
         self.started.store(true, Ordering::Relaxed);
     }
 
+    /// Keeps what is said, as long as something is drawn on the whole terminal.
+    pub(crate) fn hold(&self) -> Talk {
+        self.talk.hold();
+        self.talk.clone()
+    }
+
+    /// Nothing is drawn any more: the terminal is as it was, and what was kept is said.
+    pub(crate) fn release(&self) {
+        tui::restore();
+        self.talk.release();
+    }
+
     /// Prints a result as it was rendered: it may have colours. One that cannot be written is lost, which
     /// [`Self::exit`] tells.
     pub fn result(&self, text: &str) {
@@ -77,6 +143,7 @@ impl Terminal {
         if !matches!(*state, Out::Open) {
             return;
         }
+        self.release();
         let mut out = std::io::stdout().lock();
         let end = if text.ends_with('\n') { "" } else { "\n" };
         let written = out
@@ -99,7 +166,7 @@ impl Terminal {
     /// As [`Self::say`], of what was rendered: it may have colours.
     pub(crate) fn say_rendered(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "{text}");
+            self.talk.say(text);
         }
     }
 
@@ -107,7 +174,7 @@ impl Terminal {
     pub fn say(&self, text: impl Display) {
         if !self.quiet {
             let text = text.to_string();
-            let _ = writeln!(std::io::stderr(), "{}", printable_lines(&text));
+            self.talk.say(&printable_lines(&text));
         }
     }
 
@@ -123,6 +190,7 @@ impl Terminal {
 
     /// Prints why a command failed.
     pub fn error(&self, failure: &Failure) {
+        self.release();
         let mut err = std::io::stderr().lock();
         for message in &failure.messages {
             let _ = writeln!(err, "error: {}", printable_lines(message));

@@ -363,6 +363,16 @@ pub enum AlertState {
     Firing,
 }
 
+impl From<firedrill_detector::AlertState> for AlertState {
+    fn from(state: firedrill_detector::AlertState) -> Self {
+        match state {
+            firedrill_detector::AlertState::Inactive => Self::Inactive,
+            firedrill_detector::AlertState::Pending => Self::Pending,
+            firedrill_detector::AlertState::Firing => Self::Firing,
+        }
+    }
+}
+
 /// An alert instance changed state at an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transition {

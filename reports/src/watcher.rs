@@ -1,7 +1,7 @@
 //! Drives the detector over scrapes: the same way while a drill runs and when its record is judged again.
 
 use crate::jsonl::{Record, to_labels};
-use crate::record::{AlertState, Header, Heard, Line, Transition, Value};
+use crate::record::{Header, Heard, Line, Transition, Value};
 use firedrill_detector::detector::SeriesRef;
 use firedrill_detector::query::{Query, QueryError};
 use firedrill_detector::tuning::{Trial, Tried};
@@ -172,8 +172,8 @@ impl Watcher {
                         .iter()
                         .map(|(n, v)| (n.to_owned(), v.to_owned()))
                         .collect(),
-                    from: state(transition.from),
-                    to: state(transition.to),
+                    from: transition.from.into(),
+                    to: transition.to.into(),
                     value: transition.value.map(Value),
                     data_gone: transition.data_gone,
                     data_back: transition.data_back,
@@ -185,14 +185,6 @@ impl Watcher {
                 },
             })
             .collect()
-    }
-}
-
-pub(crate) fn state(state: firedrill_detector::AlertState) -> AlertState {
-    match state {
-        firedrill_detector::AlertState::Inactive => AlertState::Inactive,
-        firedrill_detector::AlertState::Pending => AlertState::Pending,
-        firedrill_detector::AlertState::Firing => AlertState::Firing,
     }
 }
 

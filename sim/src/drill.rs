@@ -2,6 +2,7 @@
 
 mod events;
 
+pub(crate) use events::Instances;
 pub use events::{Event, What};
 
 use crate::audit::Audited;
@@ -84,6 +85,15 @@ pub struct Finished {
     pub aborted: bool,
 }
 
+/// What is seen of a live drill while it runs, whole: for whoever shows more of it than [`Event`]s.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'s> {
+    /// By the engine.
+    Observation(&'s Observation),
+    /// In what is written of it, such as marks and what rules make of scrapes.
+    Line(&'s Line),
+}
+
 /// Name of the record inside a run's directory.
 pub const RECORD_FILE: &str = "record.jsonl";
 
@@ -98,12 +108,30 @@ pub async fn run_live(
     options: &LiveOptions,
     tell: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Finished, DrillError> {
+    run_live_watched(plan, rules, options, tell, &mut |_| {}).await
+}
+
+/// The same, with somebody who looks at all that is seen as well.
+///
+/// # Errors
+/// As [`run_live`].
+pub async fn run_live_watched(
+    plan: &Plan,
+    rules: &Rules,
+    options: &LiveOptions,
+    tell: &mut (dyn FnMut(Event) + Send),
+    watch: &mut (dyn FnMut(Seen<'_>) + Send),
+) -> Result<Finished, DrillError> {
     let started = Instant::now();
     let ledgers = options.dir.join("ledgers");
     fs::create_dir_all(&ledgers).map_err(cannot_write(&ledgers))?;
     let header = header(plan, Some(rules), &EngineFacts::live(plan, options));
     let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
-    recording.told = Some((Events::new(plan), tell));
+    recording.told = Some(Told {
+        events: Events::new(plan),
+        tell,
+        watch,
+    });
     recording.rails = options
         .rehearsal
         .as_ref()
@@ -228,9 +256,16 @@ struct Recording<'t> {
     writer: RecordWriter<BufWriter<File>>,
     watcher: Watcher,
     /// Who hears of what happens.
-    told: Option<(Events, &'t mut (dyn FnMut(Event) + Send))>,
+    told: Option<Told<'t>>,
     /// Whether it may begin to break something, and must end, where it is a rehearsal.
     rails: Option<Rails>,
+}
+
+/// Who hears of what happens.
+struct Told<'t> {
+    events: Events,
+    tell: &'t mut (dyn FnMut(Event) + Send),
+    watch: &'t mut (dyn FnMut(Seen<'_>) + Send),
 }
 
 impl Recording<'_> {
@@ -252,8 +287,10 @@ impl Recording<'_> {
 
     /// Writes an observation, and what the detector makes of it.
     fn take(&mut self, observation: Observation) -> io::Result<()> {
-        if let Some((events, tell)) = &mut self.told {
-            events.seen(&observation).into_iter().for_each(tell);
+        if let Some(told) = &mut self.told {
+            (told.watch)(Seen::Observation(&observation));
+            let events = told.events.seen(&observation);
+            events.into_iter().for_each(&mut *told.tell);
         }
         match observation {
             Observation::Series { id, labels } => {
@@ -275,11 +312,11 @@ impl Recording<'_> {
                 let lines = self.watcher.numbered(at_ms, &values);
                 self.write(lines)?;
                 self.writer.numbered(at_ms, &target, &values)?;
-                if let (Some(rails), Some((_, tell))) = (&mut self.rails, &mut self.told) {
+                if let (Some(rails), Some(told)) = (&mut self.rails, &mut self.told) {
                     let found = rails.scraped(at_ms, &values).into_iter();
                     found.for_each(|found| {
                         let what = What::Rail(found);
-                        tell(Event { at_ms, what });
+                        (told.tell)(Event { at_ms, what });
                     });
                 }
             }
@@ -297,8 +334,10 @@ impl Recording<'_> {
 
     fn write(&mut self, lines: impl IntoIterator<Item = Line>) -> io::Result<()> {
         lines.into_iter().try_for_each(|line| {
-            if let Some((events, tell)) = &mut self.told {
-                events.recorded(&line).into_iter().for_each(tell);
+            if let Some(told) = &mut self.told {
+                (told.watch)(Seen::Line(&line));
+                let event = told.events.recorded(&line);
+                event.into_iter().for_each(&mut *told.tell);
             }
             if let (Some(rails), Line::Transition(transition)) = (&mut self.rails, &line) {
                 rails.transition(transition);

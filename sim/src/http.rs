@@ -60,7 +60,7 @@ pub async fn serve(listener: TcpListener, pages: Router) {
 
 /// Whether a request's `Host` is loopback and `port`. A page in somebody's browser can make a name of its own lead to
 /// this machine (DNS rebinding); the name it asks by stays its own.
-fn names_us(headers: &HeaderMap, port: u16) -> bool {
+pub(crate) fn names_us(headers: &HeaderMap, port: u16) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return false;
@@ -70,6 +70,14 @@ fn names_us(headers: &HeaderMap, port: u16) -> bool {
     };
     of.parse() == Ok(port)
         && (matches!(name, "127.0.0.1" | "[::1]") || name.eq_ignore_ascii_case("localhost"))
+}
+
+/// Pages, for whoever serves them.
+pub type Pages = Router;
+
+/// No page at all.
+pub fn no_pages() -> Pages {
+    Pages::new()
 }
 
 /// A page that shows `text()`, as metrics are shown; `None` is answered with 503.

@@ -46,4 +46,5 @@ pub mod ledger;
 pub mod load;
 pub mod pace;
 pub mod vary;
+pub mod view;
 pub mod whatif;

@@ -5,7 +5,7 @@ use super::pace::{jobs, speed};
 use super::shard::SHARDS;
 use super::{
     AlertSources, Delivery, Gates, Jobs, Memory, PlotFormat, PlotFormats, Routing, Rules, Server,
-    Sharding, Span, Speed, World,
+    Sharding, Span, Speed, View, World,
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -72,6 +72,9 @@ pub struct Run {
         value_name = "DIR"
     )]
     pub out: PathBuf,
+    /// Live view.
+    #[command(flatten)]
+    pub view: View,
     /// Write every chart of the report as a file of its own, too, into `plots` beside it
     #[arg(long, value_parser = PlotFormats, value_name = "FORMAT")]
     pub plots: Option<PlotFormat>,

@@ -1,7 +1,7 @@
 //! `load`.
 
 use super::common::seed;
-use super::{Gates, Server, Sharding, Span, Wait};
+use super::{Gates, Server, Sharding, Span, View, Wait};
 use crate::failure::Failure;
 use clap::Args;
 use firedrill_sim::load::options::{self, Service};
@@ -176,6 +176,9 @@ pub struct Load {
     /// Leave the load's queues as they are in the Redis of --redis
     #[arg(long)]
     pub keep: bool,
+    /// Live view.
+    #[command(flatten)]
+    pub view: View,
     /// Directory for records and reports: they go to `load/<UTC time>-<seed>/` in it
     #[arg(
         long,

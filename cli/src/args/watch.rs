@@ -1,7 +1,7 @@
 //! What can be typed after `firedrill watch`.
 
 use super::common::redis;
-use super::{Dialect, MetricsPage, Redis, Span, World};
+use super::{Dialect, MetricsPage, Redis, Span, View, World};
 use clap::Args;
 use firedrill_sim::http::get::Url;
 use std::path::PathBuf;
@@ -41,9 +41,17 @@ pub struct Watch {
     /// How often groups are evaluated that do not say
     #[arg(long, value_name = "DURATION", default_value = "15s")]
     pub evaluation_interval: Span,
-    /// Loopback port of the page with `/metrics` and `/api/v1/alerts`; 0: any
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    /// Loopback port of the page with the live view, `/metrics` and `/api/v1/alerts`; 0: any
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        conflicts_with = "http"
+    )]
     pub port: u16,
+    /// Live view.
+    #[command(flatten)]
+    pub view: View,
     /// Virtual seconds per real second, so that weeks can be tried.
     #[arg(long, hide = true, default_value_t = 1.0)]
     pub speed: f64,

@@ -70,6 +70,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         redis: live::redis_source(&args.server)?,
         rules,
         pack,
+        view: crate::args::View::default(),
     };
     let sets = args.out.join("fidelity");
     let fresh = run::fresh(&sets, &live::stamp(SystemTime::now()))?;

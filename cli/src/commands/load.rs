@@ -13,10 +13,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use crate::view::{Ear, Showing};
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_reports::figures::Like;
 use firedrill_reports::load::{LoadRecord, Row, Stage};
-use firedrill_sim::drill::{self, Rules};
+use firedrill_sim::drill::{self, Event, Rules, Seen};
 use firedrill_sim::engine::live::{LiveOptions, TARGETS_FILE};
 use firedrill_sim::files;
 use firedrill_sim::load::LoadPlan;
@@ -27,6 +28,7 @@ use firedrill_sim::reaper::Reaper;
 use firedrill_sim::redis_server::RedisServerError;
 use firedrill_sim::redis_server::given::journal;
 use firedrill_sim::redis_server::private::RedisSource;
+use firedrill_sim::view::About;
 use set::Set;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +72,8 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
             runtime.block_on(is_empty(&asked, address))?;
         }
     }
+    let about = About::of_load(&asked);
+    let showing = Showing::begin(&args.view, [about], &signals, terminal)?;
     let set = Set::new(&args.out, &asked)?;
     let stage = Stand {
         args,
@@ -79,6 +83,7 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
         exe,
         redis,
         rules,
+        showing,
     };
     terminal.started();
     let ended = match args.find_max {
@@ -119,14 +124,28 @@ struct Stand<'a> {
     redis: RedisSource,
     /// What a drill is recorded with; `None`: there is none.
     rules: Option<Rules>,
+    showing: Showing<'a>,
 }
 
 impl Stand<'_> {
     /// Runs one load, whose record goes to `dir`; answers what of it is still in a Redis, as well.
     fn load(&self, plan: &LoadPlan, dir: &Path) -> Result<(LoadRecord, Option<Failure>), Failure> {
         let _hold = self.signals.hold();
+        let ear = self.showing.ear(0);
+        ear.begins(1.0, Arc::default());
+        let ran = self.loaded(plan, dir, &ear);
+        ear.over();
+        ran
+    }
+
+    fn loaded(
+        &self,
+        plan: &LoadPlan,
+        dir: &Path,
+        ear: &Ear,
+    ) -> Result<(LoadRecord, Option<Failure>), Failure> {
         if plan.needs_a_drill() {
-            return Ok((self.drill(plan, dir)?, None));
+            return Ok((self.drill(plan, dir, ear)?, None));
         }
         let options = LoadOptions {
             exe: self.exe.clone(),
@@ -141,6 +160,7 @@ impl Stand<'_> {
         let mut told = 0;
         let mut since = Vec::new();
         let ran = self.runtime.block_on(run::run(plan, &options, &mut |row| {
+            ear.tell(|view| view.second(row));
             since.push(row.clone());
             told += 1;
             if told % TOLD_EVERY == 0 {
@@ -172,7 +192,7 @@ impl Stand<'_> {
 
 impl Stand<'_> {
     /// Runs the drill of a scenario in real time, and measures it as a load.
-    fn drill(&self, load: &LoadPlan, dir: &Path) -> Result<LoadRecord, Failure> {
+    fn drill(&self, load: &LoadPlan, dir: &Path, ear: &Ear) -> Result<LoadRecord, Failure> {
         let plan = &load.plan;
         if matches!(self.redis, RedisSource::Given(_)) && plan.needs_own_redis() {
             return Err(Failure::refused(format!(
@@ -195,7 +215,9 @@ impl Stand<'_> {
             noted: None,
             rehearsal: None,
         };
-        let run = drilled::run(load, self.rules()?, options);
+        let mut tell = |event: Event| ear.happened(&event);
+        let mut watch = |seen: Seen<'_>| ear.saw(seen);
+        let run = drilled::run(load, self.rules()?, options, (&mut tell, &mut watch));
         self.runtime.block_on(run).map_err(|error| match error {
             DrilledError::Drill(error) => {
                 let failed = live::failure(&error);

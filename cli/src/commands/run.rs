@@ -40,6 +40,11 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     if args.engine == Engine::Virtual {
         heard::none_on_the_model(&args.alerts)?;
+        if args.view.tui || args.view.http.is_some() {
+            return Err(Failure::usage(
+                "--tui, --http: a simulated drill is over before anybody could look; leave them away, or --engine virtual",
+            ));
+        }
         if let Speed::Fixed(speed) = args.speed {
             terminal.say(format_args!(
                 "--speed {speed} is for the live engine: a simulated drill takes no longer than it takes to compute"
@@ -72,6 +77,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         redis: live::redis_source(&args.server)?,
         rules,
         pack,
+        view: args.view.clone(),
     };
     let (mut set, jobs) = RunSet::new(args, SystemTime::now(), &plans, gates)?;
     let ended = live.run(jobs, terminal)?;

@@ -1,6 +1,7 @@
 //! `firedrill watch`: exporter and detector beside a queue that is running, without a fault and without a write, for weeks.
 
 mod alerts;
+mod clock;
 mod receiver;
 mod shown;
 
@@ -12,7 +13,9 @@ use crate::failure::Failure;
 use crate::inputs::{self, Named, Place, world};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use crate::view::{Ear, Showing};
 use alerts::{Alert, Alerts, Key};
+use clock::Clock;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_detector::detector::SeriesRef;
@@ -20,12 +23,16 @@ use firedrill_detector::duration::format_ms;
 use firedrill_detector::{AlertState, Detector, Emitted, Labels, RuleSet, Schedule, Timestamp};
 use firedrill_sim::abort::Abort;
 use firedrill_sim::http::get::{Client, GetError};
+use firedrill_sim::view::About;
 use firedrill_sim::world::World;
 use receiver::{Message, Receiver};
-use shown::{Counts, Page};
+use shown::{ALERTS, Counts, Listed};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+
+/// The job of workers, as their heartbeats have it.
+const WORKERS: &str = "worker";
 
 /// Evaluations that may be made up for; more are left out, as Prometheus leaves them out.
 const MADE_UP_MOST: i64 = 10;
@@ -55,9 +62,22 @@ pub fn run(args: &args::Watch, terminal: &Terminal) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::environment)?;
+    let title = address.place();
+    let about = About::of_watch(&title, &world, WORKERS, args.scrape_interval.0);
+    let http = args.view.http.or(Some(([127, 0, 0, 1], args.port).into()));
+    let view = args::View {
+        http,
+        ..args.view.clone()
+    };
+    let listed = Listed::default();
+    let showing = Showing::with(&view, [about], listed.page(), (&signals, terminal))?;
+    let shown = Shown {
+        url: showing.url().unwrap_or_default().to_owned(),
+        ear: showing.ear(0),
+        listed,
+    };
     let watched = runtime.block_on(async {
-        let page = Page::serve(args.port).await?;
-        let mut watch = Watch::new(args, rules, (address, world), &client, page, terminal);
+        let mut watch = Watch::new(args, rules, (address, world), &client, shown, terminal);
         watch.go(&signals.abort()).await
     });
     drop(hold);
@@ -70,6 +90,13 @@ type Sent = (Vec<(Key, Alert)>, Result<(), GetError>);
 
 /// When a scrape began, Unix milliseconds, and what it came to.
 type Scrape = (i64, Answers);
+
+/// Where a watch is shown.
+struct Shown {
+    url: String,
+    ear: Ear,
+    listed: Listed,
+}
 
 /// A watch that goes on.
 struct Watch<'w> {
@@ -87,9 +114,11 @@ struct Watch<'w> {
     scraping: Option<JoinHandle<Scrape>>,
     /// Nothing is sent before, Unix milliseconds: the receiver did not take what it was sent last.
     not_before_ms: i64,
-    page: Page,
+    shown: Shown,
     terminal: &'w Terminal,
     clock: Clock,
+    /// When it began, Unix milliseconds.
+    start_ms: i64,
     scrape_ms: i64,
     evaluation_ms: i64,
     /// How long a target is waited for.
@@ -104,40 +133,17 @@ struct Watch<'w> {
     is_taken: Option<bool>,
 }
 
-/// The time it is. At the speed of real time it is the machine's own, whatever becomes of that over weeks.
-#[derive(Debug, Clone, Copy)]
-enum Clock {
-    Machine,
-    Fast(ClockOrigin),
-}
-
-impl Clock {
-    fn origin(self) -> ClockOrigin {
-        match self {
-            Self::Machine => ClockOrigin::real_time(),
-            Self::Fast(origin) => origin,
-        }
-    }
-
-    fn now_ms(self) -> i64 {
-        self.origin().now().millis()
-    }
-}
-
 impl<'w> Watch<'w> {
     fn new(
         args: &args::Watch,
         rules: RuleSet,
         (address, world): (&'w Address, World),
         client: &'w Client,
-        page: Page,
+        shown: Shown,
         terminal: &'w Terminal,
     ) -> Self {
         let start = ClockOrigin::real_time().now();
-        let clock = match args.speed {
-            1.0 => Clock::Machine,
-            speed => Clock::Fast(ClockOrigin::start(start, speed)),
-        };
+        let clock = Clock::at_speed(start, args.speed);
         let job =
             |job: &Option<String>, usual: &str| job.clone().unwrap_or_else(|| usual.to_owned());
         let jobs = Jobs {
@@ -168,9 +174,10 @@ impl<'w> Watch<'w> {
             sending: None,
             scraping: None,
             not_before_ms: i64::MIN,
-            page,
+            shown,
             terminal,
             clock,
+            start_ms: start.millis(),
             scrape_ms: args.scrape_interval.0,
             evaluation_ms: args.evaluation_interval.0,
             patience: patience(args.scrape_interval.0, args.speed),
@@ -191,12 +198,12 @@ impl<'w> Watch<'w> {
                 .to_owned(),
         };
         self.terminal.say(format_args!(
-            "watching {}, every {}; {to}\nmetrics and alerts: {}/metrics, {}/api/v1/alerts",
+            "watching {}, every {}; {to}\nmetrics and alerts: {url}metrics, {url}{ALERTS}",
             self.address.place(),
             format_ms(self.scrape_ms),
-            self.page.url,
-            self.page.url
+            url = self.shown.url,
         ));
+        self.shown.ear.begins(self.clock.speed(), Arc::default());
         let mut next_scrape_ms = self.clock.now_ms();
         loop {
             let evaluations = self.detector.next_evaluations().map(|at| at.0);
@@ -224,8 +231,7 @@ impl<'w> Watch<'w> {
             }
             self.evaluate(self.clock.now_ms());
             self.tell();
-            self.page
-                .show(&self.last, &self.alerts, &self.counts, &self.world);
+            self.show();
         }
     }
 
@@ -282,8 +288,25 @@ impl<'w> Watch<'w> {
                 ),
             });
         }
+        let at_ms = at_ms - self.start_ms;
+        self.shown.ear.tell(|view| {
+            for (number, labels) in &scraped.new {
+                view.series(*number, labels);
+            }
+            view.scrape(at_ms, &scraped.samples);
+        });
         self.last = scraped;
         Ok(())
+    }
+
+    /// Shows what is known now.
+    fn show(&self) {
+        let now_ms = self.clock.now_ms() - self.start_ms;
+        self.shown.ear.tell(|view| view.reach(now_ms));
+        self.shown
+            .ear
+            .exposes(|| shown::exposed(&self.last, &self.alerts, &self.counts, &self.world));
+        self.shown.listed.show(&self.alerts);
     }
 
     /// Runs the evaluations that are due.
@@ -297,6 +320,11 @@ impl<'w> Watch<'w> {
             match emitted {
                 Emitted::Transition(transition) => {
                     self.alerts.take(&transition);
+                    self.shown.ear.tell(|view| {
+                        let states = (transition.from.into(), transition.to.into());
+                        let at_ms = transition.at.0 - self.start_ms;
+                        view.changed(&transition.alert, at_ms, states);
+                    });
                     if transition.to == AlertState::Firing || transition.from == AlertState::Firing
                     {
                         let what = match transition.to {
@@ -304,8 +332,10 @@ impl<'w> Watch<'w> {
                             _ => "resolved",
                         };
                         let labels = told(&transition.labels);
-                        self.terminal
-                            .say(format_args!("{what}: {} {labels}", transition.alert));
+                        let told = format!("{what}: {} {labels}", transition.alert);
+                        let at_ms = transition.at.0 - self.start_ms;
+                        self.shown.ear.tell(|view| view.told(at_ms, &told));
+                        self.terminal.say(told);
                     }
                 }
                 Emitted::Error(error) => {
@@ -335,7 +365,7 @@ impl<'w> Watch<'w> {
         if now_ms < self.not_before_ms {
             return;
         }
-        let alerts = format!("{}/api/v1/alerts", self.page.url);
+        let alerts = format!("{}{ALERTS}", self.shown.url);
         let message = receiver.message(&self.alerts, now_ms, self.evaluation_ms, &alerts);
         let Some(message) = message else { return };
         let client = self.client.clone();
@@ -354,7 +384,18 @@ impl<'w> Watch<'w> {
         match &sent {
             Ok(()) => {
                 self.counts.sent += about.len() as u64;
-                self.alerts.sent(&about, self.clock.now_ms());
+                let now_ms = self.clock.now_ms();
+                self.alerts.sent(&about, now_ms);
+                self.shown.ear.tell(|view| {
+                    // Whoever is told that it is over was paged before.
+                    let fire = about
+                        .iter()
+                        .filter(|(_, alert)| alert.resolved_ms.is_none());
+                    for ((_, labels), _) in fire {
+                        let name = labels.get("alertname").unwrap_or_default();
+                        view.delivered(name, now_ms - self.start_ms);
+                    }
+                });
             }
             Err(_) => {
                 self.counts.not_sent += about.len() as u64;

@@ -2,19 +2,20 @@
 
 mod paces;
 
-use crate::args::{Jobs, Redis, Server, Speed};
+use crate::args::{self, Jobs, Redis, Server, Speed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs;
 use crate::progress::{Display, Row, State};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use crate::view::{Ear, Showing};
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, score_drill};
 use firedrill_sim::abort::Abort;
 use firedrill_sim::alerts::Sources;
-use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules};
+use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules, Seen};
 use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
 use firedrill_sim::files;
 use firedrill_sim::pace::{Pace, Packing};
@@ -24,6 +25,7 @@ use firedrill_sim::redis_server;
 use firedrill_sim::redis_server::RedisServerError;
 use firedrill_sim::redis_server::given::journal;
 use firedrill_sim::redis_server::private::RedisSource;
+use firedrill_sim::view::About;
 use paces::{AGAIN, Paces};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,8 @@ pub(crate) struct LiveSet {
     pub(crate) alerts: Option<Sources>,
     /// Where targets are told, instead of in each drill's directory.
     pub(crate) targets_in: Option<PathBuf>,
+    /// How they are shown while they run.
+    pub(crate) view: args::View,
 }
 
 /// One drill to run.
@@ -87,6 +91,8 @@ impl LiveSet {
             leaves_redis_alone(address, jobs.iter().map(|job| &job.plan))?;
         }
         let signals = Signals::listen()?;
+        let abouts = jobs.iter().map(|job| About::of_drill(&job.plan));
+        let showing = Showing::begin(&self.view, abouts, &signals, terminal)?;
         let reaper = self.reaper().map_err(Failure::environment)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -112,7 +118,7 @@ impl LiveSet {
         }
         terminal.started();
         let ended = runtime
-            .block_on(run_all(self, jobs, paces, &signals, terminal))
+            .block_on(run_all(self, jobs, paces, (&signals, &showing), terminal))
             .map_err(Failure::environment)?;
         // A drill that panicked did not clean up: that is done when this process ends.
         if ended.drills.iter().all(Ended::is_in_order) {
@@ -207,7 +213,7 @@ async fn run_all(
     set: &LiveSet,
     jobs: Vec<Job>,
     mut paces: Paces,
-    signals: &Signals,
+    (signals, showing): (&Signals, &Showing<'_>),
     terminal: &Terminal,
 ) -> io::Result<AllEnded> {
     let exe = std::env::current_exe()?;
@@ -224,7 +230,10 @@ async fn run_all(
             state: State::Waiting,
         })
         .collect();
-    let mut display = Display::new(&rows, terminal.is_interactive(), terminal.is_quiet());
+    let mut display = match showing.has_terminal() {
+        true => Display::new(&rows, false, true),
+        false => Display::new(&rows, terminal.is_interactive(), terminal.is_quiet()),
+    };
     let mut packing = Packing::new(paces.budget, paces.most, &paces.jobs);
     let mut tries = vec![0; jobs.len()];
     let mut all = AllEnded {
@@ -247,7 +256,9 @@ async fn run_all(
                 ..options((set, job), &exe, speed, abort.clone())
             };
             let judged = (set.rules.clone(), set.pack.clone());
-            let tell = (events_tx.clone(), ended_tx.clone());
+            let ear = showing.ear(row);
+            ear.begins(speed, options.reached_ms.clone());
+            let tell = (events_tx.clone(), ended_tx.clone(), ear);
             spawn_drill(row, job.plan.clone(), judged, options, tell);
         }
         if packing.running() == 0 {
@@ -258,6 +269,7 @@ async fn run_all(
         tokio::select! {
             Some(Over { row, speed, mut drill, too_fast }) = ended.recv() => {
                 packing.ended(row);
+                showing.ear(row).over();
                 let again = too_fast.filter(|_| set.may_go_again(tries[row], speed) && !abort.is_asked());
                 if let Some(why) = again {
                     let emptied = files::empty(&jobs[row].dir);
@@ -321,9 +333,10 @@ pub(crate) fn spawn_drill(
     plan: Plan,
     (rules, pack): (Rules, RulePack),
     options: LiveOptions,
-    (events, ended): (
+    (events, ended, ear): (
         mpsc::UnboundedSender<(usize, Event)>,
         mpsc::UnboundedSender<Over>,
+        Ear,
     ),
 ) {
     std::thread::spawn(move || {
@@ -334,10 +347,13 @@ pub(crate) fn spawn_drill(
                 .build()
                 .map_err(Failure::environment)?;
             let mut tell = |event| {
+                ear.happened(&event);
                 // The receiver outlives every drill.
                 let _ = events.send((row, event));
             };
-            let ran = runtime.block_on(drill::run_live(&plan, &rules, &options, &mut tell));
+            let mut watch = |seen: Seen<'_>| ear.saw(seen);
+            let ran = drill::run_live_watched(&plan, &rules, &options, &mut tell, &mut watch);
+            let ran = runtime.block_on(ran);
             let too_fast = match &ran {
                 Err(DrillError::Live(LiveError::TooFast(why))) => Some(why.clone()),
                 Ok(finished) if options.gives_up => too_fast(&finished.record, &pack),

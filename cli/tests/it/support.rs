@@ -55,6 +55,7 @@ pub(crate) fn firedrill() -> Command {
         "FIREDRILL_GATE",
         "FIREDRILL_BASELINE",
         "FIREDRILL_SHARDS",
+        "FIREDRILL_HTTP_TOKEN",
         "JOB_COMPLETION_INDEX",
     ] {
         command.env_remove(name);

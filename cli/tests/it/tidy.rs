@@ -91,7 +91,7 @@ const MAY_USE: [(&str, &[&str]); 4] = [
             "futures-util",
         ],
     ),
-    ("firedrill", &["tokio", "futures-util"]),
+    ("firedrill", &["tokio", "futures-util", "ratatui"]),
     ("firedrill-benches", &["tokio", "prost"]),
 ];
 
@@ -108,6 +108,7 @@ fn only_some_know_redis_and_the_runtime() {
             "prost",
             "rustls",
             "futures-util",
+            "ratatui",
         ] {
             assert!(
                 may.contains(&outside) || !used.iter().any(|known| known == outside),

@@ -350,11 +350,17 @@ groups:
     }
     let all = json(&format!("{}/api/v1/alerts", watch.page)).unwrap();
     assert_eq!(all["data"]["alerts"][0]["value"], "1e+00", "{all:#}");
-    let index = got(&format!("{}/", watch.page)).unwrap();
+    let page = got(&format!("{}/", watch.page)).unwrap();
     assert!(
-        index.contains("/metrics") && index.contains("/api/v1/alerts"),
-        "{index}"
+        page.contains("/live.js") && page.contains("/metrics"),
+        "{page}"
     );
+    let log = watch.log();
+    assert!(
+        log.contains(&format!("live view: {}/", watch.page)),
+        "{log}"
+    );
+    assert!(log.contains("/api/v1/alerts"), "{log}");
 }
 
 /// A webhook that keeps what it is sent.

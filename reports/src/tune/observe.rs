@@ -10,7 +10,7 @@ use crate::record::{AlertState, Transition, Wanted};
 use crate::score::Ground;
 use crate::score::episode::{Change, episodes, episodes_of};
 use crate::score::judge::Outcome;
-use crate::watcher::{Watcher, state, watch};
+use crate::watcher::{Watcher, watch};
 use firedrill_detector::Labels;
 use firedrill_detector::tuning::Tried;
 use serde::{Deserialize, Serialize};
@@ -272,8 +272,8 @@ impl Table {
                     severity: labels.get("severity").unwrap_or(""),
                     page: None,
                     instance: labels,
-                    from: state(step.from),
-                    to: state(step.to),
+                    from: step.from.into(),
+                    to: step.to.into(),
                     data_gone: step.data_gone,
                     data_back: step.data_back,
                 }

@@ -7,7 +7,6 @@ use crate::alertmanager::Labels;
 use crate::record::{AlertState, Transition};
 use crate::score::judge::classify;
 use crate::score::{Routed, delivered};
-use crate::watcher::state;
 use firedrill_detector::tuning::{Step, Tried};
 use std::collections::BTreeMap;
 
@@ -151,8 +150,8 @@ fn transition(tried: &Tried, step: &Step, epoch_ms: i64) -> Transition {
         group: tried.group().to_owned(),
         alert: tried.alert().to_owned(),
         labels: labels.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        from: state(step.from),
-        to: state(step.to),
+        from: step.from.into(),
+        to: step.to.into(),
         // Nothing that is judged depends on it.
         value: None,
         data_gone: step.data_gone,

@@ -96,12 +96,36 @@ pub(super) struct Events {
     /// Queues whose latency a series tells, by the series' number.
     latencies: BTreeMap<u32, String>,
     late: BTreeMap<String, bool>,
-    /// How many instances of an alert are in which state: pending, firing.
-    alerts: BTreeMap<String, [i64; 2]>,
+    alerts: BTreeMap<String, Instances>,
     /// The source of alerts next to a person, where there are others than our detector; what it tells is told.
     nearest: Option<(SourceKind, String)>,
     /// What each instance is by that source, if it is anything.
     instances: BTreeMap<BTreeMap<String, String>, AlertState>,
+}
+
+/// How many instances of an alert are in which state: pending, firing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Instances([i64; 2]);
+
+impl Instances {
+    /// One went from a state to another: what the alert was before, and what it is now.
+    pub(crate) fn changed(&mut self, from: AlertState, to: AlertState) -> (AlertState, AlertState) {
+        let before = self.state();
+        let states = [AlertState::Pending, AlertState::Firing];
+        for (count, of) in self.0.iter_mut().zip(states) {
+            *count += i64::from(to == of) - i64::from(from == of);
+        }
+        (before, self.state())
+    }
+
+    /// What the alert is: the worst of its instances.
+    pub(crate) fn state(self) -> AlertState {
+        match self.0 {
+            [_, firing] if firing > 0 => AlertState::Firing,
+            [pending, _] if pending > 0 => AlertState::Pending,
+            _ => AlertState::Inactive,
+        }
+    }
 }
 
 impl Events {
@@ -231,15 +255,8 @@ impl Events {
         alert: &str,
         (from, to): (AlertState, AlertState),
     ) -> Option<Event> {
-        let counts = self.alerts.entry(alert.to_owned()).or_default();
-        let before = state(*counts);
-        for (which, of) in [AlertState::Pending, AlertState::Firing]
-            .into_iter()
-            .enumerate()
-        {
-            counts[which] += i64::from(to == of) - i64::from(from == of);
-        }
-        let after = state(*counts);
+        let instances = self.alerts.entry(alert.to_owned()).or_default();
+        let (before, after) = instances.changed(from, to);
         // Pending and let go, or one more instance: nobody is told of that.
         let told = match (before, after) {
             (AlertState::Inactive, AlertState::Pending) => true,
@@ -254,17 +271,6 @@ impl Events {
                 state: after,
             },
         })
-    }
-}
-
-/// What an alert is of which so many instances are pending and firing.
-fn state([pending, firing]: [i64; 2]) -> AlertState {
-    if firing > 0 {
-        AlertState::Firing
-    } else if pending > 0 {
-        AlertState::Pending
-    } else {
-        AlertState::Inactive
     }
 }
 

@@ -3,7 +3,7 @@
 use super::LoadPlan;
 use super::redis_side::RedisEye;
 use super::run::{LoadError, header};
-use crate::drill::{self, DrillError, Rules};
+use crate::drill::{self, DrillError, Event, Rules, Seen};
 use crate::engine::live::{LiveOptions, Noted};
 use crate::plan::Plan;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
@@ -37,6 +37,12 @@ pub enum DrilledError {
 /// What was seen of Redis in a second.
 type Looks = BTreeMap<u64, (RedisRow, Option<u64>)>;
 
+/// Who hears of what happens in the drill, and who looks at all that is seen of it.
+pub type Audience<'a> = (
+    &'a mut (dyn FnMut(Event) + Send),
+    &'a mut (dyn FnMut(Seen<'_>) + Send),
+);
+
 /// Runs the load's scenario as a drill in real time; the drill's own record stands beside that of the load.
 ///
 /// # Errors
@@ -45,6 +51,7 @@ pub async fn run(
     load: &LoadPlan,
     rules: &Rules,
     options: LiveOptions,
+    (tell, watch): Audience<'_>,
 ) -> Result<LoadRecord, DrilledError> {
     let (noted_tx, mut noted) = mpsc::unbounded_channel();
     let options = LiveOptions {
@@ -53,12 +60,12 @@ pub async fn run(
     };
     let server_of = options.redis.server_of();
     let drilled = async move {
-        let finished = drill::run_live(&load.plan, rules, &options, &mut |_| {}).await;
+        let finished = drill::run_live_watched(&load.plan, rules, &options, tell, watch).await;
         // Whoever listens hears that no more comes.
         drop(options);
         finished
     };
-    let watched = watch(&load.plan, server_of, &mut noted);
+    let watched = look(&load.plan, server_of, &mut noted);
     let (finished, watched) = tokio::join!(drilled, watched);
     let finished = finished?;
     let Watched {
@@ -115,7 +122,7 @@ struct Watched {
 }
 
 /// Looks at the drill's Redis until the drill has told everything.
-async fn watch(
+async fn look(
     plan: &Plan,
     server_of: Option<u32>,
     noted: &mut mpsc::UnboundedReceiver<Noted>,

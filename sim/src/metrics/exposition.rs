@@ -33,6 +33,12 @@ pub fn encode_in(values: &[Value], world: &World) -> String {
     encode_of(values, |name| world.metric_of(name))
 }
 
+/// The family that samples of this name belong to in a world.
+pub(crate) fn family_in<'n>(world: &'n World, name: &'n str) -> &'n str {
+    let own = world.metric_of(name);
+    own.map_or_else(|| family_of(name).0, |metric| &metric.name)
+}
+
 fn encode_of<'w>(values: &[Value], known: impl Fn(&str) -> Option<&'w AppMetric>) -> String {
     let mut text = String::new();
     let mut family = String::new();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 41] = [
+const ORDER: [&str; 42] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -49,6 +49,7 @@ const ORDER: [&str; 41] = [
     "reaper",
     "drill",
     "load",
+    "view",
     "agreement",
     "pace",
     "estimate",

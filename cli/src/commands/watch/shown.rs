@@ -1,26 +1,19 @@
-//! What the page of a watch shows: the exporter's metrics with the watch's own, and the alerts as Prometheus shows them.
+//! What the page of a watch shows beside the live view: the exporter's metrics with the watch's own, and the alerts as Prometheus shows them.
 
 use super::alerts::Alerts;
 use super::receiver::{annotations, moment, pairs};
 use crate::commands::targets::Scraped;
-use crate::failure::Failure;
 use firedrill_detector::Labels;
 use firedrill_detector::text::scientific;
-use firedrill_sim::http;
+use firedrill_sim::http::{self, Pages};
 use firedrill_sim::metrics::{Value, exposition};
 use firedrill_sim::world::World;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-/// What is where.
-const INDEX: &str = "\
-firedrill watch
-/metrics         what was scraped of Redis, and the watch's own firedrill_watch_...
-/api/v1/alerts   the alerts that are pending or firing, as Prometheus shows them
-";
+/// Where the alerts are.
+pub(super) const ALERTS: &str = "api/v1/alerts";
 
 /// What a watch has done so far.
 #[derive(Debug, Clone, Default)]
@@ -40,72 +33,38 @@ pub(super) struct Counts {
     pub(super) series: u64,
 }
 
-#[derive(Debug, Default)]
-struct Texts {
-    metrics: String,
-    alerts: String,
-}
+/// The alerts that are on, as text.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Listed(Arc<Mutex<String>>);
 
-/// The page.
-pub(super) struct Page {
-    texts: Arc<Mutex<Texts>>,
-    /// Where it is.
-    pub(super) url: String,
-    serving: JoinHandle<()>,
-}
-
-impl Page {
-    /// Serves it on a loopback port.
-    ///
-    /// # Errors
-    /// When the port cannot be had.
-    pub(super) async fn serve(port: u16) -> Result<Self, Failure> {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await;
-        let taken = |error| Failure::environment(format!("port {port} of 127.0.0.1: {error}"));
-        let listener = listener.map_err(taken)?;
-        let address = listener.local_addr().map_err(Failure::environment)?;
-        let texts: Arc<Mutex<Texts>> = Arc::default();
-        let shows = |what: fn(&Texts) -> &String| {
-            let texts = texts.clone();
-            move || {
-                let texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
-                let text = what(&texts).clone();
-                std::future::ready((!text.is_empty()).then_some(text))
-            }
-        };
-        let metrics = http::page("/metrics", shows(|texts| &texts.metrics));
-        let alerts = shows(|texts| &texts.alerts);
-        let alerts = http::page_of("/api/v1/alerts", "application/json", alerts);
-        let index = || std::future::ready(Some(INDEX.to_owned()));
-        let index = http::page_of("/", "text/plain; charset=utf-8", index);
-        let pages = metrics.merge(alerts).merge(index);
-        let serving = tokio::spawn(http::serve(listener, pages));
-        Ok(Self {
-            texts,
-            url: format!("http://{address}"),
-            serving,
+impl Listed {
+    /// The page with them.
+    pub(super) fn page(&self) -> Pages {
+        let text = self.0.clone();
+        http::page_of("/api/v1/alerts", "application/json", move || {
+            let text = text.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            std::future::ready((!text.is_empty()).then_some(text))
         })
     }
 
     /// Shows what is known now.
-    pub(super) fn show(&self, scraped: &Scraped, alerts: &Alerts, counts: &Counts, world: &World) {
-        let mut values: Vec<Value> = scraped
-            .redis
-            .iter()
-            .chain(&scraped.asynq)
-            .cloned()
-            .collect();
-        values.extend(own(alerts, counts));
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.metrics = exposition::encode_in(&values, world);
-        texts.alerts = listed(alerts);
+    pub(super) fn show(&self, alerts: &Alerts) {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *text = listed(alerts);
     }
 }
 
-impl Drop for Page {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
+/// What `/metrics` shows: what was scraped of Redis, and the watch's own.
+pub(super) fn exposed(
+    scraped: &Scraped,
+    alerts: &Alerts,
+    counts: &Counts,
+    world: &World,
+) -> String {
+    let redis = scraped.redis.iter().chain(&scraped.asynq);
+    let mut values: Vec<Value> = redis.cloned().collect();
+    values.extend(own(alerts, counts));
+    exposition::encode_in(&values, world)
 }
 
 /// The watch's own metrics.
