@@ -68,14 +68,41 @@ impl<'t> Showing<'t> {
         more: Pages,
         (signals, terminal): (&Signals, &'t Terminal),
     ) -> Result<Self, Failure> {
+        let stopper = signals.stopper();
+        let acts = |board: &Board| taken(board, stopper);
+        Self::taking(args, abouts, (more, acts), (signals, terminal))
+    }
+
+    /// The same for a rehearsal: what people do on the page goes to `typed`, as if it had been typed.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub(crate) fn in_room(
+        args: &args::View,
+        about: About,
+        typed: mpsc::UnboundedSender<String>,
+        (signals, terminal): (&Signals, &'t Terminal),
+    ) -> Result<Self, Failure> {
+        if args.http.is_none() && !args.tui {
+            return Self::begin(args, [about], signals, terminal);
+        }
+        let acts = |_: &Board| passed_on(typed);
+        Self::taking(args, [about], (no_pages(), acts), (signals, terminal))
+    }
+
+    fn taking(
+        args: &args::View,
+        abouts: impl IntoIterator<Item = About>,
+        (more, acts): (Pages, impl FnOnce(&Board) -> mpsc::Sender<Act>),
+        (signals, terminal): (&Signals, &'t Terminal),
+    ) -> Result<Self, Failure> {
         let board = Board::new(abouts);
         let token = args.http_token.as_deref().map(str::parse::<Token>);
         let token = token.transpose();
         let token = token.map_err(|error| Failure::usage(format!("--http-token: {error}")))?;
         let served = args.http.map(|address| {
             let options = WebOptions { address, token };
-            let acts = taken(&board, signals.stopper());
-            Web::serve(&options, &board, more, acts)
+            Web::serve(&options, &board, more, acts(&board))
         });
         let web = served.transpose().map_err(|error| match error {
             WebError::Open(_) => Failure::refused(error),
@@ -143,6 +170,13 @@ impl Ear {
         self.tell(View::over);
     }
 
+    /// People said something.
+    pub(crate) fn notes(&self, text: &str) {
+        if let Some(board) = &self.board {
+            board.note(text);
+        }
+    }
+
     /// Tells the view something.
     pub(crate) fn tell(&self, tell: impl FnOnce(&mut View)) {
         if let Some(board) = &self.board {
@@ -189,6 +223,20 @@ fn taken(board: &Board, stopper: Stopper) -> mpsc::Sender<Act> {
             board.note(&act.as_note());
             if act == Act::Abort {
                 stopper.stop();
+            }
+        }
+    });
+    acts
+}
+
+/// Passes on what people do on the page, in the words that are typed in a rehearsal.
+fn passed_on(typed: mpsc::UnboundedSender<String>) -> mpsc::Sender<Act> {
+    let (acts, mut done) = mpsc::channel::<Act>(ACTS_WAITING);
+    // It ends with the page, or with the rehearsal.
+    std::thread::spawn(move || {
+        while let Some(act) = done.blocking_recv() {
+            if typed.send(act.as_typed()).is_err() {
+                break;
             }
         }
     });

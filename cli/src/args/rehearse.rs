@@ -2,7 +2,7 @@
 
 use super::common::seed;
 use super::pace::speed;
-use super::{AlertSources, Delivery, Routing, Rules, Server, Span, Speed, World};
+use super::{AlertSources, Delivery, Routing, Rules, Server, Span, Speed, View, World};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -52,6 +52,9 @@ pub struct Rehearse {
     /// Sources of alerts.
     #[command(flatten)]
     pub alerts: AlertSources,
+    /// Live view.
+    #[command(flatten)]
+    pub view: View,
     /// Do not tell the team what happens: neither the scenario nor its steps are shown before the end, nor in names of processes,
     /// files and keys
     #[arg(long)]

@@ -105,6 +105,7 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
         pack,
         alerts,
         targets_in: args.alerts.targets_in.clone(),
+        view: args.view.clone(),
     };
     let job = Job {
         plan,

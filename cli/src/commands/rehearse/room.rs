@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signals::{Hold, Signals};
 use crate::terminal::Terminal;
+use crate::view::{Ear, Showing};
 use firedrill_reports::record::{AlertState, Deed, Rehearsed};
 use firedrill_reports::rehearsal::Consulted;
 use firedrill_sim::abort::Abort;
@@ -14,6 +15,7 @@ use firedrill_sim::rehearsal::{
     AbortWhen, Duty, Found, OURS, People, Rehearsal, Runbook, Said, Word, clock, help, said,
 };
 use firedrill_sim::scenario::FAMILIES;
+use firedrill_sim::view::About;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, Write};
@@ -76,6 +78,8 @@ pub(super) struct Room<'r> {
     reached_ms: Arc<AtomicI64>,
     reached: (i64, Instant),
     speed: f64,
+    /// Who shows it, if anybody does.
+    ear: Ear,
 }
 
 impl<'r> Room<'r> {
@@ -92,6 +96,14 @@ impl<'r> Room<'r> {
         terminal: &'r Terminal,
     ) -> Result<Left, Failure> {
         let exe = std::env::current_exe().map_err(Failure::environment)?;
+        let about = About::of_drill(&job.plan);
+        let about = match asked.terms.blind {
+            true => about.blind(),
+            false => about,
+        };
+        let (typed, lines) = mpsc::unbounded_channel();
+        let showing = Showing::in_room(&set.view, about, typed.clone(), (signals, terminal))?;
+        let ear = showing.ear(0);
         let reaper = set.reaper().map_err(Failure::environment)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -112,6 +124,7 @@ impl<'r> Room<'r> {
             }),
             ..live::options((set, job), &exe, speed, Abort::new(stops))
         };
+        ear.begins(speed, reached_ms.clone());
         let pages = set.rules.set.alerts();
         let pages = pages.filter(|alert| set.pack.can_page(alert));
         let mut room = Self {
@@ -121,6 +134,7 @@ impl<'r> Room<'r> {
             say,
             stop,
             can_page: pages.map(|alert| alert.name.to_owned()).collect(),
+            ear: ear.clone(),
             on: BTreeSet::new(),
             due: Vec::new(),
             group_wait_ms: set.rules.delivery.group_wait_ms,
@@ -136,8 +150,11 @@ impl<'r> Room<'r> {
         let (events_tx, events) = mpsc::unbounded_channel();
         let (ended_tx, ended) = mpsc::unbounded_channel();
         let judged = (set.rules.clone(), set.pack.clone());
-        live::spawn_drill(0, job.plan.clone(), judged, options, (events_tx, ended_tx));
-        let outcome = runtime.block_on(room.go((events, ended, lines(), noted), &signals.abort()));
+        let heard = (events_tx, ended_tx, ear.clone());
+        live::spawn_drill(0, job.plan.clone(), judged, options, heard);
+        listens(typed);
+        let outcome = runtime.block_on(room.go((events, ended, lines, noted), &signals.abort()));
+        ear.over();
         let is_in_order = outcome
             .as_ref()
             .err()
@@ -265,6 +282,7 @@ impl<'r> Room<'r> {
         let is_blind = self.asked.terms.blind;
         match &event.what {
             What::Action(action) => {
+                self.ear.notes(&event.what.to_string());
                 if action.subject != OURS {
                     self.duty.did(at_ms, action.what);
                 }
@@ -474,9 +492,8 @@ impl<'r> Room<'r> {
     }
 }
 
-/// What is typed, a line at a time. When there is nothing more, the rehearsal goes on without.
-fn lines() -> mpsc::UnboundedReceiver<String> {
-    let (typed, lines) = mpsc::unbounded_channel();
+/// Sends on what is typed, a line at a time. When there is nothing more, the rehearsal goes on without.
+fn listens(typed: mpsc::UnboundedSender<String>) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             let Ok(line) = line else { break };
@@ -485,5 +502,4 @@ fn lines() -> mpsc::UnboundedReceiver<String> {
             }
         }
     });
-    lines
 }

@@ -55,6 +55,24 @@ impl Act {
         }
     }
 
+    /// As the line that is typed for it in a rehearsal.
+    #[must_use]
+    pub fn as_typed(&self) -> String {
+        let (word, text) = match self {
+            Self::Ack => ("ack", ""),
+            Self::Note { text } => ("note", text.as_str()),
+            Self::Cause { text } => ("cause", text.as_str()),
+            Self::Remedy { text } => ("remedy", text.as_str()),
+            Self::Abort => ("abort", ""),
+        };
+        let words = text.split_whitespace();
+        [word]
+            .into_iter()
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
     fn is_complete(&self) -> bool {
         match self {
             Self::Ack | Self::Abort => true,
