@@ -56,6 +56,14 @@ pub(super) struct Left {
     pub(super) consulted: Option<Consulted>,
 }
 
+/// All that the room listens to: the drill, its end, what is typed, and where its Redis is.
+type Heard = (
+    mpsc::UnboundedReceiver<(usize, Event)>,
+    mpsc::UnboundedReceiver<Over>,
+    mpsc::UnboundedReceiver<String>,
+    mpsc::UnboundedReceiver<Noted>,
+);
+
 /// See the module.
 pub(super) struct Room<'r> {
     asked: Asked,
@@ -208,12 +216,7 @@ impl<'r> Room<'r> {
 
     async fn go(
         &mut self,
-        (mut events, mut ended, mut lines, mut noted): (
-            mpsc::UnboundedReceiver<(usize, Event)>,
-            mpsc::UnboundedReceiver<Over>,
-            mpsc::UnboundedReceiver<String>,
-            mpsc::UnboundedReceiver<Noted>,
-        ),
+        (mut events, mut ended, mut lines, mut noted): Heard,
         signalled: &Abort,
     ) -> Result<Finished, Failure> {
         let mut tick = tokio::time::interval(TICK);
