@@ -1,10 +1,9 @@
 //! Alerts from where they really come: a team's own Prometheus and Alertmanager, which are asked, and what is posted to us as
 //! to a webhook or a pager. Listened to while a live drill runs at the speed of real time; they are only read.
 //!
-//! A source's answers and messages become [`Instance`]s, a [`Teller`] says what changed by them, and [`Hearing`] keeps how
+//! A source's answers and messages become instances of alerts, a teller says what changed by them, and a [`Hearing`] keeps how
 //! well the source was heard. None of it decides anything: that is left to scoring.
 //!
-//! [`Instance`]: teller::Instance
 //! [`Hearing`]: firedrill_reports::record::Hearing
 
 mod alertmanager;

@@ -43,8 +43,7 @@ pub(super) fn splits(drills: &[&Named<'_>]) -> Table {
     for (named, heard) in heard(drills) {
         for (index, split) in heard.splits.iter().enumerate() {
             let Some(split) = split else { continue };
-            let part =
-                |(_, ms): (&str, Option<i64>)| ms.map_or("unknown".to_owned(), |ms| seconds(ms));
+            let part = |(_, ms): (&str, Option<i64>)| ms.map_or("unknown".to_owned(), seconds);
             let mut parts = split.parts().map(part);
             if let Some(ms) = split.together_ms {
                 parts[0] = format!("{} with the next two", seconds(ms));
