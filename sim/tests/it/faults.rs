@@ -5,7 +5,7 @@ mod chains;
 mod members;
 mod shared;
 
-use crate::support::plan_of;
+use crate::support::{Scraped, plan_of, scrapes_of};
 use firedrill_reports::record::Mark;
 use firedrill_sim::audit::Audited;
 use firedrill_sim::engine::Observation;
@@ -345,29 +345,10 @@ fn who_has_died_is_started_again_only_when_redis_is_there() {
         .replace("incidents:", "  - { at: 122s, fault: redis.kill, until: { at: 3m, remedy: redis.start } }\nincidents:")
         .replace("cause: other,", "cause: other, of: worker.die,");
     let plan = plan_of(&text);
-    let mut ups = Vec::new();
-    let mut labels = BTreeMap::new();
-    let sink = &mut |observation| {
-        match observation {
-            Observation::Series { id, labels: of } => drop(labels.insert(id, of)),
-            Observation::Scrape {
-                at_ms,
-                target,
-                values,
-            } if target == "worker/w-0" => {
-                let up = values.iter().find(|(id, _)| labels[id].name() == "up");
-                ups.push((at_ms, up.unwrap().1 == 1.0));
-            }
-            _ => {}
-        }
-        Ok(())
-    };
-    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
-    let down: Vec<i64> = ups
-        .iter()
-        .filter(|(_, up)| !up)
-        .map(|(at_ms, _)| *at_ms)
-        .collect();
+    let up = |scraped: &Scraped| scraped.value("up", None).unwrap() == 1.0;
+    let ups = scrapes_of(&plan, "worker/w-0");
+    let down = ups.iter().filter(|(_, scraped)| !up(scraped));
+    let down: Vec<i64> = down.map(|(at_ms, _)| *at_ms).collect();
     let (first, last) = (down[0], down[down.len() - 1]);
     assert!((120_000..126_000).contains(&first), "{first}");
     // Waits of 2, 4, 8, 10 s and no longer, the first of them that ends after Redis is back.

@@ -1,7 +1,7 @@
 //! Processes that come, go, and are replaced one after the other.
 
 use super::{run, scenario};
-use crate::support::plan_of;
+use crate::support::{plan_of, scrapes_of};
 use firedrill_sim::engine::Observation;
 use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
 use firedrill_sim::fault;
@@ -222,31 +222,13 @@ fn nothing_seems_to_wait_after_a_deploy_that_does_not_boot() {
         .replace("service: { constant: 500ms }", "service: { exponential: { mean: 1s } }")
         .replace("workers:", "  - { task: long, queue: default, arrivals: { constant: 6/m }, service: { constant: 40s } }\nworkers:");
     let plan = plan_of(&text);
-    let (mut labels, mut waiting) = (BTreeMap::new(), Vec::new());
-    let sink = &mut |observation| {
-        match observation {
-            Observation::Series { id, labels: of } => drop(labels.insert(id, of)),
-            Observation::Scrape {
-                at_ms,
-                target,
-                values,
-            } if target == "asynq-exporter/exporter" => {
-                let of = |name: &str, state: Option<&str>| {
-                    let found = values.iter().find(|(id, _)| {
-                        labels[id].name() == name && labels[id].get("state") == state
-                    });
-                    found.map_or(f64::NAN, |(_, value)| *value)
-                };
-                let pending = of("asynq_tasks_enqueued_total", Some("pending"));
-                waiting.push((at_ms, pending, of("asynq_queue_latency_seconds", None)));
-            }
-            _ => {}
-        }
-        Ok(())
-    };
-    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
+    let waiting = scrapes_of(&plan, "asynq-exporter/exporter").into_iter();
+    let waiting = waiting.map(|(at_ms, scraped)| {
+        let of = |name, state| scraped.value(name, state).unwrap_or(f64::NAN);
+        let pending = of("asynq_tasks_enqueued_total", Some("pending"));
+        (at_ms, pending, of("asynq_queue_latency_seconds", None))
+    });
     let down: Vec<_> = waiting
-        .into_iter()
         .filter(|(at_ms, ..)| (150_000..300_000).contains(at_ms))
         .collect();
     assert!(down.len() >= 29);
