@@ -281,8 +281,10 @@ impl<T: Task, M: Meter<T::Kind>> Actor<T> for Server<T, M> {
             called: SmallVec::new(),
         };
         self.happens(now, event, &mut out);
-        for kind in out.called {
-            self.meter.started(kind);
+        if out.hears {
+            for kind in out.called {
+                self.meter.started(kind);
+            }
         }
     }
 }
