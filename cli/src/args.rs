@@ -15,6 +15,7 @@ mod records;
 mod runbook;
 mod shard;
 mod suggest;
+mod target;
 mod upkeep;
 mod watch;
 
@@ -41,6 +42,7 @@ pub use records::{Judged, Recorded, Report, Score};
 pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use shard::{Merge, Sharding};
 pub use suggest::Suggest;
+pub use target::{Target, Variable, WorkerCommand};
 pub use upkeep::{Clean, Guard, Reap, Undertake};
 pub use watch::{Receiver, Watch};
 

@@ -342,13 +342,17 @@ impl EngineFacts {
             ("redis", options.redis.describe()),
             ("clock", clock_told(plan, options.speed)),
         ];
+        let workers = options.workers.describe();
+        let workers = workers.map(|workers| ("workers", workers.to_owned()));
         Self {
             name: "live",
             speed: options.speed,
             epoch: options.epoch,
             environment: environment
+                .into_iter()
+                .chain(workers)
                 .map(|(key, value)| (key.to_owned(), value))
-                .into(),
+                .collect(),
         }
     }
 

@@ -4,7 +4,8 @@ use super::common::seed;
 use super::pace::{jobs, speed};
 use super::shard::SHARDS;
 use super::{
-    Delivery, Gates, Jobs, Memory, PlotFormat, Routing, Rules, Server, Sharding, Span, Speed, World,
+    Delivery, Gates, Jobs, Memory, PlotFormat, Routing, Rules, Server, Sharding, Span, Speed,
+    Target, World,
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -80,6 +81,9 @@ pub struct Run {
     /// Print the scorecard as JSON
     #[arg(long)]
     pub json: bool,
+    /// Whose workers take part.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// What drills run on.

@@ -6,7 +6,7 @@ use crate::commands::plots;
 use crate::commands::score;
 use crate::commands::score::Scored;
 use crate::drills::live::{self, AllEnded, Job, LiveSet};
-use crate::drills::simulate;
+use crate::drills::{simulate, target};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs;
@@ -37,6 +37,11 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
             "--shard: drills are parted by their seeds, and only the virtual engine runs a scenario under many; add `--engine virtual`",
         ));
     }
+    if args.engine == Engine::Virtual && args.target.worker_cmd.is_some() {
+        return Err(Failure::usage(
+            "--worker-cmd: on the virtual engine there are no processes; leave `--engine virtual` away",
+        ));
+    }
     if args.engine == Engine::Virtual {
         if let Speed::Fixed(speed) = args.speed {
             terminal.say(format_args!(
@@ -59,8 +64,11 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
     let files = named.scenarios.iter().map(|source| source.name.clone());
     gates.plans(plans.iter().cloned().zip(files), "live")?;
+    let asked = (args.speed, args.jobs);
+    let (workers, speed) = target::workers(&args.target, &plans, asked)?;
     let live = LiveSet {
-        speed: args.speed,
+        workers,
+        speed,
         jobs: args.jobs,
         redis: live::redis_source(&args.server)?,
         rules,

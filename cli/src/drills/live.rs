@@ -14,7 +14,7 @@ use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, score_drill};
 use firedrill_sim::abort::Abort;
 use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules};
-use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
+use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE, Workers};
 use firedrill_sim::files;
 use firedrill_sim::pace::{Pace, Packing};
 use firedrill_sim::plan::Plan;
@@ -33,6 +33,8 @@ use tokio::sync::mpsc;
 
 /// What all live drills of one command share.
 pub(crate) struct LiveSet {
+    /// Who works.
+    pub(crate) workers: Workers,
     /// Virtual seconds per real second.
     pub(crate) speed: Speed,
     /// Most drills at a time.
@@ -105,6 +107,11 @@ impl LiveSet {
         if matches!(self.speed, Speed::Fixed(speed) if drill::is_in_real_time(speed)) {
             terminal.say("at speed 1 the clock is the real one: rules see the real time of day, not the scenario's `starts`");
         }
+        if let Some(workers) = self.workers.describe() {
+            terminal.say(format_args!(
+                "workers: {workers}; what they print is kept beside the record, in ledgers/PROCESS.LIFE.log"
+            ));
+        }
         terminal.started();
         let ended = runtime
             .block_on(run_all(self, jobs, paces, &signals, terminal))
@@ -170,6 +177,7 @@ fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -
     LiveOptions {
         exe: exe.to_owned(),
         redis: set.redis.clone(),
+        workers: set.workers.clone(),
         speed,
         epoch: drill::live_epoch(SystemTime::now(), &job.plan, speed),
         targets_file: job.dir.join(TARGETS_FILE),

@@ -16,4 +16,5 @@ mod programs;
 mod stock;
 #[path = "../../../asynq/tests/it/interop/table.rs"]
 mod table;
+mod team;
 mod worker;

@@ -21,12 +21,14 @@ pub mod scraper;
 mod stand;
 mod strain;
 mod targets_file;
+mod theirs;
 mod throttle;
 mod upkeep;
 pub mod uptime;
 pub(crate) mod watch;
 
 pub use crate::plan::TARGETS_FILE;
+pub use theirs::{DEFAULTS, Template, TemplateError, Theirs, Workers};
 
 use crate::abort::Abort;
 use crate::audit::REDIS;
@@ -55,6 +57,7 @@ use producer::ProducerTask;
 use replica::Replica;
 use scraper::Addresses;
 use stand::Stand;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
@@ -70,7 +73,9 @@ pub struct LiveOptions {
     pub exe: PathBuf,
     /// Where to get a Redis.
     pub redis: RedisSource,
-    /// Virtual seconds per real second, > 0.
+    /// Who works.
+    pub workers: Workers,
+    /// Virtual seconds per real second, > 0; 1 where workers are not ours.
     pub speed: f64,
     /// Virtual time 0 of the plan.
     pub epoch: Time,
@@ -190,7 +195,11 @@ async fn run_on_given(
     options: &LiveOptions,
     sink: Sink<'_>,
 ) -> Ran {
-    let (ours, abort) = (Ours::of(plan), &options.abort);
+    let ours = match options.workers {
+        Workers::Ours => Ours::of(plan),
+        Workers::Theirs(_) => Ours::of(plan).with_guests(),
+    };
+    let abort = &options.abort;
     let notes = (options.state.as_path(), home.journal());
     let given = match GivenRedis::take(address, ours, notes, abort).await {
         Ok(given) => given,
@@ -265,6 +274,7 @@ async fn run_on(
     let producer = producer.finish(clock, &options.abort).await;
     let left = Left {
         by_hand: roster.by_hand(),
+        seen: options.workers.are_ours(),
         living,
         producer: producer.map_err(LiveError::Ledger)?,
         ledgers,
@@ -307,7 +317,11 @@ async fn begin(
         let downstream = Downstream::open(plan, &socket, told.0.clone());
         let downstream =
             downstream.map_err(|error| LiveError::System("what workers share", error))?;
-        let links = Links::open(plan, &address, told.0.clone()).await;
+        let guests = match &options.workers {
+            Workers::Ours => BTreeSet::new(),
+            Workers::Theirs(_) => plan.processes().into_iter().map(|(name, _)| name).collect(),
+        };
+        let links = Links::open(plan, &address, &guests, told.0.clone()).await;
         let links = links.map_err(|error| LiveError::System("links", error))?;
         let open = || RedisBroker::open(&address, redis_options.clone());
         // Whoever goes over a link finds our own process there.
@@ -321,7 +335,8 @@ async fn begin(
         let brokers = (producer, open().await?, open().await?);
         let replica = Replica::start(plan, &redis).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
-        let ways = (&address, &links, downstream.as_ref().map(Downstream::path));
+        let shared = downstream.as_ref().map(Downstream::path);
+        let ways = (&address, &links, shared, brokers.2.clone());
         let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
         Ok::<_, LiveError>((brokers, fleet, (links, downstream), replica))
     };

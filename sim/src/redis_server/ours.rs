@@ -56,6 +56,9 @@ pub struct Ours {
     /// nobody else had when it began.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     whole: bool,
+    /// Whether whatever server comes is one of the drill's: its workers are the team's own, and have names and ids of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    guests: bool,
 }
 
 impl Ours {
@@ -94,6 +97,7 @@ impl Ours {
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
             garbled: plan.all_garbled_ids(),
             whole: false,
+            guests: false,
         }
     }
 
@@ -112,6 +116,16 @@ impl Ours {
             garbled: BTreeSet::new(),
             enqueue: false,
             whole: true,
+            guests: false,
+        }
+    }
+
+    /// The same, where workers are the team's own: the database was empty before them, so what servers there are are theirs.
+    #[must_use]
+    pub fn with_guests(self) -> Self {
+        Self {
+            guests: true,
+            ..self
         }
     }
 
@@ -221,6 +235,9 @@ impl Ours {
         let Some((host, id)) = host_and_id(name) else {
             return false;
         };
+        if self.guests {
+            return true;
+        }
         let own_process = self.processes.iter().any(|process| process == host);
         (own_process && self.whole) || ((host == HOST || own_process) && ids.contains(&id))
     }

@@ -31,7 +31,8 @@ pub(crate) fn programs() -> &'static Programs {
     })
 }
 
-fn go(verb: &[&str], out: &Path, package: &str) {
+/// Builds a package of the module.
+pub(crate) fn go(verb: &[&str], out: &Path, package: &str) {
     let output = Command::new("go")
         .current_dir(MODULE)
         .args(verb)

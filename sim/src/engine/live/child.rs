@@ -1,7 +1,7 @@
 //! A worker process as its parent sees it: started, told the time, watched, killed.
 
 use crate::engine::live::evidence::{HeldLedger, LeftLedger};
-use crate::engine::live::scraper::Place;
+use crate::engine::live::scraper::{Page, Place};
 use crate::guard;
 use crate::worker::{Report, WorkerSpec};
 use firedrill_asynq::clock::{ClockOrigin, Time};
@@ -54,8 +54,8 @@ pub enum Told {
 #[derive(Debug, thiserror::Error)]
 #[error("worker {process}: {reason}")]
 pub struct ChildError {
-    process: String,
-    reason: String,
+    pub(super) process: String,
+    pub(super) reason: String,
 }
 
 /// How a process ended that did not boot.
@@ -70,11 +70,17 @@ pub(crate) struct FailedBoot {
 /// A running worker process. Dropping it kills it.
 pub struct WorkerChild {
     child: Child,
-    stdin: ChildStdin,
     process: String,
-    /// Where its `/metrics` is.
-    pub place: Place,
-    /// Its ledger.
+    /// Where its `/metrics` is, if it has any.
+    pub(crate) place: Option<Page>,
+    /// What is ours of it; `None`: it is the team's own.
+    ours: Option<OfOurs>,
+}
+
+/// What a worker of ours has, and none of the team's.
+struct OfOurs {
+    /// It is told the time there.
+    stdin: ChildStdin,
     ledger: HeldLedger,
 }
 
@@ -136,16 +142,29 @@ impl WorkerChild {
         });
         let held = HeldLedger::open(&spec.ledger)
             .map_err(|error| failed(format!("has no ledger: {error}")))?;
+        let place = Place {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            token: spec.token.clone(),
+        };
         Ok(Self {
             child,
-            stdin,
             process: spec.process.clone(),
-            place: Place {
-                address: SocketAddr::from(([127, 0, 0, 1], port)),
-                token: spec.token.clone(),
-            },
-            ledger: held,
+            place: Some(place.into()),
+            ours: Some(OfOurs {
+                stdin,
+                ledger: held,
+            }),
         })
+    }
+
+    /// One of the team's own, which works already.
+    pub(super) fn of_team(child: Child, process: &str, place: Option<Page>) -> Self {
+        Self {
+            child,
+            process: process.to_owned(),
+            place,
+            ours: None,
+        }
     }
 
     /// Starts a process of a release that has a mistake in its configuration, and waits until it has ended.
@@ -188,18 +207,21 @@ impl WorkerChild {
         })
     }
 
-    /// Tells it the time; it starts to work.
+    /// Tells it the time; it starts to work. One of the team's own knows the time, and does so already.
     ///
     /// # Errors
     /// When the process has ended.
     pub async fn begin(&mut self, clock: ClockOrigin) -> Result<(), ChildError> {
+        let Some(ours) = &mut self.ours else {
+            return Ok(());
+        };
         let failed = |reason: String| ChildError {
             process: self.process.clone(),
             reason,
         };
         let mut line = serde_json::to_string(&clock).map_err(|error| failed(error.to_string()))?;
         line.push('\n');
-        self.stdin
+        ours.stdin
             .write_all(line.as_bytes())
             .await
             .map_err(|error| failed(format!("has ended: {error}")))
@@ -211,15 +233,15 @@ impl WorkerChild {
         self.child.id()
     }
 
-    /// Its open ledger.
+    /// Its open ledger, if it has one.
     #[must_use]
-    pub fn ledger(&self) -> &File {
-        self.ledger.file()
+    pub fn ledger(&self) -> Option<&File> {
+        self.ours.as_ref().map(|ours| ours.ledger.file())
     }
 
     /// The ledger of a process that has ended.
-    pub(crate) fn into_ledger(self) -> LeftLedger {
-        self.ledger.left()
+    pub(crate) fn into_ledger(self) -> Option<LeftLedger> {
+        self.ours.map(|ours| ours.ledger.left())
     }
 
     /// Whether the process has ended.

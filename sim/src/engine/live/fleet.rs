@@ -4,7 +4,8 @@ use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
-use crate::engine::live::scraper::Addresses;
+use crate::engine::live::scraper::{Addresses, Page, Place};
+use crate::engine::live::theirs::Workers;
 use crate::engine::live::throttle::{Quota, Throttle, Throttled};
 use crate::engine::live::watch::{Death, Roster};
 use crate::engine::live::{LiveError, LiveOptions};
@@ -13,6 +14,7 @@ use crate::metrics::kube::{Ended as WhyEnded, Pods};
 use crate::plan::{Backoff, Plan};
 use crate::signals;
 use crate::worker::WorkerSpec;
+use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use rustix::process::Signal;
@@ -32,6 +34,10 @@ const STOP_SLACK: Duration = Duration::from_millis(500);
 /// The worker processes of a drill.
 pub(crate) struct Fleet {
     exe: PathBuf,
+    /// Who they are.
+    workers: Workers,
+    /// Who is asked in Redis whether one of the team's own is there.
+    asks: RedisBroker,
     specs: Vec<WorkerSpec>,
     dir: PathBuf,
     told: UnboundedSender<Told>,
@@ -72,10 +78,14 @@ impl Fleet {
     pub(crate) async fn start(
         plan: &Plan,
         options: &LiveOptions,
-        (redis, links, shared): (&Address, &Links, Option<&Path>),
+        (redis, links, shared, asks): (&Address, &Links, Option<&Path>, RedisBroker),
         told: UnboundedSender<Told>,
         addresses: (Addresses, usize),
     ) -> Result<Self, LiveError> {
+        let way = |process: &str| match options.workers {
+            Workers::Ours => links.address(process, redis),
+            Workers::Theirs(_) => links.address_of_guest(process, redis),
+        };
         let specs = plan
             .processes()
             .into_iter()
@@ -84,11 +94,11 @@ impl Fleet {
                 incarnation: 0,
                 port: 0,
                 // Whoever goes over a link finds the harness there.
-                server_of: match links.address(&process, redis) {
+                server_of: match way(&process) {
                     Some(_) => None,
                     None => options.redis.server_of(),
                 },
-                redis: links.address(&process, redis).unwrap_or(redis.clone()),
+                redis: way(&process).unwrap_or(redis.clone()),
                 process,
                 shared: shared.map(Path::to_owned),
                 ledger: PathBuf::new(),
@@ -98,6 +108,8 @@ impl Fleet {
             .collect();
         let mut fleet = Self {
             exe: options.exe.clone(),
+            workers: options.workers.clone(),
+            asks,
             specs,
             dir: options.dir.clone(),
             told,
@@ -125,6 +137,7 @@ impl Fleet {
             .collect();
         for name in names {
             if plan.is_there_at_start(&name) {
+                fleet.find(&name, true);
                 fleet.spawn(&name).await?;
             } else {
                 fleet.find(&name, false);
@@ -138,7 +151,11 @@ impl Fleet {
     fn find(&self, process: &str, found: bool) {
         let mut specs = self.specs.iter();
         if let Some(index) = specs.position(|spec| spec.process == process) {
-            self.addresses.find(self.first + index, found);
+            let is_target = match &self.workers {
+                Workers::Ours => true,
+                Workers::Theirs(theirs) => theirs.page(index).is_some(),
+            };
+            self.addresses.find(self.first + index, found && is_target);
         }
     }
 
@@ -210,7 +227,7 @@ impl Fleet {
                     cluster.tell(|pods| starts(pods, name, clock.now()));
                 }
                 if let Some(roster) = &self.roster {
-                    roster.is_there(name, child.id(), Some(child.ledger()));
+                    roster.is_there(name, child.id(), child.ledger());
                 }
             }
             // A new process has the limit of the one before.
@@ -357,8 +374,7 @@ impl Fleet {
             }
             let ended = self.ended(&name, clock);
             if let Some(child) = self.running.remove(&name) {
-                self.ledgers
-                    .push(Ended::new(child.into_ledger(), Some(ended)));
+                self.has_left(child, Some(ended));
             }
             self.begin_anew(&[name], Pods::starts_again, clock).await?;
             started += 1;
@@ -375,10 +391,21 @@ impl Fleet {
         spec.ledger = self
             .dir
             .join(format!("{process}.{}.ledger", spec.incarnation));
-        let child = WorkerChild::start(&self.exe, spec, self.told.clone()).await?;
+        let child = match &self.workers {
+            Workers::Ours => WorkerChild::start(&self.exe, spec, self.told.clone()).await?,
+            Workers::Theirs(theirs) => {
+                let log = spec.ledger.with_extension("log");
+                let started = theirs.start(&self.exe, (spec, index), &self.asks, &log);
+                started.await?
+            }
+        };
         spec.incarnation += 1;
-        spec.port = child.place.address.port();
-        self.addresses.set(self.first + index, child.place.clone());
+        if let Some(Page::Ours(Place { address, .. })) = &child.place {
+            spec.port = address.port();
+        }
+        if let Some(place) = &child.place {
+            self.addresses.set(self.first + index, place.clone());
+        }
         self.running.insert(process.to_owned(), child);
         Ok(())
     }
@@ -410,7 +437,7 @@ impl Fleet {
         for (name, child) in &mut self.running {
             child.begin(clock).await?;
             cluster.runs_as(name, child.id());
-            roster.is_there(name, child.id(), Some(child.ledger()));
+            roster.is_there(name, child.id(), child.ledger());
         }
         (self.roster, self.cluster) = (Some(roster), Some(cluster));
         Ok(())
@@ -421,6 +448,13 @@ impl Fleet {
         if let Some(roster) = &self.roster {
             names.iter().for_each(|name| roster.leaves(name));
         }
+    }
+
+    /// A process is gone, and has left its ledger, if it had one; `at`: when the plan ended it.
+    fn has_left(&mut self, child: WorkerChild, at: Option<Time>) {
+        let ledger = child.into_ledger();
+        self.ledgers
+            .extend(ledger.map(|ledger| Ended::new(ledger, at)));
     }
 
     /// When a process that is gone has ended: now, unless it died in the middle of a call.
@@ -448,8 +482,7 @@ impl Fleet {
                 killed.gone += 1;
             }
             let ended = self.ended(name, clock);
-            self.ledgers
-                .push(Ended::new(child.into_ledger(), Some(ended)));
+            self.has_left(child, Some(ended));
         }
         self.tell(names, Pods::gone);
         killed
@@ -468,7 +501,7 @@ impl Fleet {
             if signal == Signal::CONT
                 && let Some(roster) = &self.roster
             {
-                roster.is_there(name, Some(pid), Some(child.ledger()));
+                roster.is_there(name, Some(pid), child.ledger());
             }
         }
         seen
@@ -516,8 +549,7 @@ impl Fleet {
             there += usize::from(was_there);
             graceful += usize::from(gracefully);
             let ended = self.ended(&name, clock);
-            self.ledgers
-                .push(Ended::new(child.into_ledger(), Some(ended)));
+            self.has_left(child, Some(ended));
         }
         Ok((there, graceful))
     }
@@ -633,7 +665,7 @@ impl Fleet {
                 .roster
                 .as_ref()
                 .and_then(|roster| roster.take_death(&name));
-            self.ledgers.push(Ended::new(child.into_ledger(), died));
+            self.has_left(child, died);
         }
         std::mem::take(&mut self.ledgers)
     }

@@ -1,0 +1,191 @@
+//! Workers of the team's own: a command that is started for each process of the plan, told by its environment where Redis is,
+//! and known to work when its asynq server has registered there.
+//!
+//! They are members like ours: whatever is done to a process is done to them. What only handlers of ours can do is refused
+//! before ([`Plan::needs_our_workers`](crate::plan::Plan::needs_our_workers)), and of executions nothing is known but what
+//! Redis counts.
+
+mod template;
+
+pub use template::{Template, TemplateError};
+
+use crate::engine::live::child::{ChildError, WorkerChild};
+use crate::engine::live::scraper::Page;
+use crate::guard;
+use crate::http::get::Url;
+use crate::worker::WorkerSpec;
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::inspector::Inspector;
+use firedrill_asynq::message::ServerInfo;
+use firedrill_detector::text::printable;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use template::Where;
+use tokio::process::{Child, Command};
+
+/// How long its server may take to register, real time.
+const REGISTERS_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// As much of the end of its log is looked at for its last words.
+const LOG_END: usize = 4 << 10;
+
+/// Who works in a live drill.
+#[derive(Debug, Clone, Default)]
+pub enum Workers {
+    /// Processes of ours, whose handlers behave as the plan says.
+    #[default]
+    Ours,
+    /// Processes of the team's own.
+    Theirs(Theirs),
+}
+
+/// Workers of the team's own.
+#[derive(Debug, Clone)]
+pub struct Theirs {
+    /// The program, and its arguments.
+    pub command: (PathBuf, Vec<String>),
+    /// Variables of its environment, by name; they go before [`DEFAULTS`].
+    pub env: Vec<(String, Template)>,
+    /// Where the metrics of each process are, in the plan's order; none: nobody scrapes them.
+    pub metrics: Vec<Url>,
+}
+
+/// What a worker's environment says where nothing else was asked for.
+pub const DEFAULTS: [(&str, &str); 2] = [("REDIS_URL", "{redis}"), ("REDIS_ADDR", "{host}:{port}")];
+
+impl Workers {
+    /// For people, and for the record: never the command line, in which there may be secrets.
+    #[must_use]
+    pub fn describe(&self) -> Option<&'static str> {
+        match self {
+            Self::Ours => None,
+            Self::Theirs(_) => Some("the team's own, by a command"),
+        }
+    }
+
+    /// Whether their executions are seen: ours write them down.
+    #[must_use]
+    pub fn are_ours(&self) -> bool {
+        matches!(self, Self::Ours)
+    }
+}
+
+impl Theirs {
+    /// Where the metrics of a process are, by its number.
+    pub(crate) fn page(&self, index: usize) -> Option<Page> {
+        self.metrics.get(index).cloned().map(Page::Named)
+    }
+
+    /// Starts the process of `spec`, number `index` of the plan's, and waits until its asynq server has registered. What it prints
+    /// goes to `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends at once, does not register within 20 s, or does not serve what the plan's process does.
+    pub(crate) async fn start(
+        &self,
+        exe: &Path,
+        (spec, index): (&WorkerSpec, usize),
+        asks: &RedisBroker,
+        log: &Path,
+    ) -> Result<WorkerChild, ChildError> {
+        let failed = |reason: String| ChildError {
+            process: spec.process.clone(),
+            reason,
+        };
+        let (program, args) = &self.command;
+        let mut command = Command::from(guard::command(exe, program, args));
+        let place = Where::of(&spec.redis, index);
+        let own = self
+            .env
+            .iter()
+            .map(|(name, template)| (&**name, template.clone()));
+        let is_own = |name: &str| self.env.iter().any(|(own, _)| own == name);
+        let defaults = DEFAULTS.iter().filter(|(name, _)| !is_own(name));
+        let defaults = defaults.filter_map(|(name, text)| Some((*name, text.parse().ok()?)));
+        for (name, template) in own {
+            let value = template.filled(&place);
+            let value = value.map_err(|error| failed(format!("{name}: {error}")))?;
+            command.env(name, value);
+        }
+        for (name, template) in defaults {
+            let template: Template = template;
+            // A cluster has no one address; whoever needs it says so.
+            if let Ok(value) = template.filled(&place) {
+                command.env(name, value);
+            }
+        }
+        let output = |error: io::Error| failed(format!("{}: {error}", log.display()));
+        let file = File::create(log).map_err(output)?;
+        let same = file.try_clone().map_err(output)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(same)
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .map_err(|error| failed(format!("cannot start: {error}")))?;
+        let server = registered(&mut child, asks).await;
+        let server = server.map_err(|why| failed(format!("{why}{}", last_words(log))))?;
+        let mut processes = spec.plan.processes().into_iter();
+        let plans = processes.find(|(name, _)| *name == spec.process);
+        let mut wanted = plans.iter().flat_map(|(_, worker)| worker.serves());
+        if let Some(queue) = wanted.find(|queue| !server.queues.contains_key(*queue)) {
+            let served: Vec<&str> = server.queues.keys().map(String::as_str).collect();
+            return Err(failed(format!(
+                "it serves {}, and in the scenario it serves {queue}, too; nobody would take its tasks",
+                served.join(", ")
+            )));
+        }
+        Ok(WorkerChild::of_team(child, &spec.process, self.page(index)))
+    }
+}
+
+/// Waits until the server of this process is in Redis.
+async fn registered(child: &mut Child, asks: &RedisBroker) -> Result<ServerInfo, String> {
+    let inspector = Inspector::new(asks.clone());
+    let began = tokio::time::Instant::now();
+    let real = ClockOrigin::real_time();
+    let mut trouble = String::new();
+    loop {
+        match child.try_wait() {
+            Ok(None) => {}
+            Ok(Some(status)) => return Err(format!("it ended at once ({status})")),
+            Err(error) => return Err(error.to_string()),
+        }
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        match inspector.servers(real.now()).await {
+            Ok(list) => {
+                let mut infos = list.servers.into_iter().map(|server| server.info);
+                if let Some(info) = infos.find(|info| Some(info.pid) == pid) {
+                    return Ok(info);
+                }
+            }
+            Err(error) => trouble = format!("; Redis: {error}"),
+        }
+        if began.elapsed() >= REGISTERS_WITHIN {
+            return Err(format!(
+                "no asynq server of process {} has registered within {} s{trouble}: does the worker take its address from \
+                 REDIS_ADDR or REDIS_URL (see --worker-env), and is the command the worker itself, not a shell or `go run` \
+                 around it?",
+                pid.unwrap_or(0),
+                REGISTERS_WITHIN.as_secs()
+            ));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// The last line of its log, as the end of a sentence.
+fn last_words(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let end = &text[text.len().saturating_sub(LOG_END)..];
+    let end = String::from_utf8_lossy(end);
+    let last = end.lines().rfind(|line| !line.trim().is_empty());
+    let said = last.map_or("nothing".into(), |line| printable(line.trim()).to_string());
+    format!("; it said last: {said}")
+}
