@@ -15,7 +15,7 @@ use firedrill_asynq::clock::Time;
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
     BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, PlannedStep, RuleReading, RuleText,
-    Value,
+    Value, WORKERS,
 };
 use firedrill_reports::score::Delivery;
 use firedrill_reports::{Record, RecordWriter, Watcher};
@@ -343,7 +343,7 @@ impl EngineFacts {
             ("clock", clock_told(plan, options.speed)),
         ];
         let workers = options.workers.describe();
-        let workers = workers.map(|workers| ("workers", workers.to_owned()));
+        let workers = workers.map(|workers| (WORKERS, workers.to_owned()));
         Self {
             name: "live",
             speed: options.speed,

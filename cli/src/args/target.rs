@@ -5,7 +5,10 @@ use firedrill_sim::engine::live::Template;
 
 /// Workers of the team's own, in the place of ours.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Your own workers")]
+#[command(
+    next_help_heading = "Your own workers",
+    group = clap::ArgGroup::new("their_workers").args(["worker_cmd", "worker_docker"])
+)]
 pub struct Target {
     /// The worker that takes part instead of ours, such as './worker -queues default': one process of it for each of the
     /// scenario's, which does what the scenario does to them. In real time, on one drill after the other
@@ -15,14 +18,27 @@ pub struct Target {
     /// REDIS_ADDR={host}:{port}]; may be given several times
     #[arg(long, value_name = "NAME=TEMPLATE", requires = "worker_cmd", value_parser = variable)]
     pub worker_env: Vec<Variable>,
+    /// Containers of your workers that run already, one for each process of the scenario, in their order, on the Redis that --redis
+    /// names: names or ids, label=KEY=VALUE, or service=NAME of Compose. Each needs the label firedrill.consent=true, and is left
+    /// running
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub worker_docker: Vec<String>,
     /// Where its metrics are: a URL with {index} in it, or one for each process, in their order; without, nobody scrapes it
     #[arg(
         long = "metrics",
         value_name = "URL",
-        requires = "worker_cmd",
+        requires = "their_workers",
         value_delimiter = ','
     )]
     pub metrics: Vec<Template>,
+}
+
+impl Target {
+    /// Whether workers are not ours.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.worker_cmd.is_some() || !self.worker_docker.is_empty()
+    }
 }
 
 /// A program and its arguments.

@@ -37,9 +37,9 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
             "--shard: drills are parted by their seeds, and only the virtual engine runs a scenario under many; add `--engine virtual`",
         ));
     }
-    if args.engine == Engine::Virtual && args.target.worker_cmd.is_some() {
+    if args.engine == Engine::Virtual && args.target.is_given() {
         return Err(Failure::usage(
-            "--worker-cmd: on the virtual engine there are no processes; leave `--engine virtual` away",
+            "--worker-cmd and --worker-docker: on the virtual engine there are no processes; leave `--engine virtual` away",
         ));
     }
     if args.engine == Engine::Virtual {
@@ -64,13 +64,14 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
     let files = named.scenarios.iter().map(|source| source.name.clone());
     gates.plans(plans.iter().cloned().zip(files), "live")?;
+    let redis = live::redis_source(&args.server)?;
     let asked = (args.speed, args.jobs);
-    let (workers, speed) = target::workers(&args.target, &plans, asked)?;
+    let (workers, speed) = target::workers(&args.target, &plans, asked, &redis)?;
     let live = LiveSet {
         workers,
         speed,
         jobs: args.jobs,
-        redis: live::redis_source(&args.server)?,
+        redis,
         rules,
         pack,
     };

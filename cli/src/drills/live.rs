@@ -108,9 +108,7 @@ impl LiveSet {
             terminal.say("at speed 1 the clock is the real one: rules see the real time of day, not the scenario's `starts`");
         }
         if let Some(workers) = self.workers.describe() {
-            terminal.say(format_args!(
-                "workers: {workers}; what they print is kept beside the record, in ledgers/PROCESS.LIFE.log"
-            ));
+            terminal.say(format_args!("workers: {workers}"));
         }
         terminal.started();
         let ended = runtime

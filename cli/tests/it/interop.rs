@@ -4,6 +4,7 @@
 
 mod clustered;
 mod command_line;
+mod containers;
 mod drills;
 mod exporter;
 mod goroutines;

@@ -33,7 +33,7 @@ fn what_only_our_workers_can_do_is_refused_with_its_steps_and_what_would_do() {
     assert_eq!((code, &*out), (Some(2), ""));
     insta::assert_snapshot!(told, @"
     rules: runbook.yml (built in); judge your own with --rules FILE...
-    error: ours: this scenario needs workers of firedrill's, and --worker-cmd brings your own:
+    error: ours: this scenario needs workers of firedrill's, and these are your own:
         faults: boom (handler.fail): handlers of other workers do not know the plan; instead: worker.stop, worker.cpu-throttle or a link fault slow what they do; worker.kill ends it
     ");
     assert!(!dir.path().join("runs").exists());
@@ -66,7 +66,7 @@ fn a_speed_or_a_number_that_other_workers_cannot_keep_is_refused() {
     error: --speed 60: your own workers know no clock but the real one; leave --speed away, or make it 1
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --jobs 2: your own workers take part in one drill at a time; leave --jobs away
-    error: --worker-cmd: on the virtual engine there are no processes; leave `--engine virtual` away
+    error: --worker-cmd and --worker-docker: on the virtual engine there are no processes; leave `--engine virtual` away
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --metrics: there are 2 processes, and pages for 1; give one for each, in their order, or one with {index} in it
     rules: runbook.yml (built in); judge your own with --rules FILE...

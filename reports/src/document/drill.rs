@@ -3,7 +3,7 @@
 use super::words::{self, Named};
 use super::{Block, Cell, Drill, Facts, Figure, Finding, Part, Table, Told, Tone, missed, routed};
 use crate::plot::{self, Frame};
-use crate::record::{Audit, QueueWaits, Wanted};
+use crate::record::{Audit, QueueWaits, WORKERS, Wanted};
 use crate::score::Did;
 use crate::score::judge::Outcome;
 use crate::{DrillScore, Verdict};
@@ -262,9 +262,13 @@ fn command(known: &Drill<'_>) -> String {
             .iter()
             .map(|rule| format!("--rules {}", words::quoted(&rule.name))),
     );
-    if header.environment.contains_key("workers") {
+    if let Some(workers) = header.environment.get(WORKERS) {
         // What starts them is kept nowhere: there may be secrets in it.
-        words.push("--worker-cmd ...".to_owned());
+        let flag = match workers.contains("container") {
+            true => "--worker-docker NAME,...",
+            false => "--worker-cmd COMMAND",
+        };
+        words.push(flag.to_owned());
     }
     words.push(words::quoted(&header.scenario));
     words.join(" ")

@@ -2,6 +2,7 @@
 
 mod costs;
 mod histories;
+mod unseen;
 
 use super::*;
 use crate::plan::PRODUCER;

@@ -28,7 +28,7 @@ pub mod uptime;
 pub(crate) mod watch;
 
 pub use crate::plan::TARGETS_FILE;
-pub use theirs::{DEFAULTS, Template, TemplateError, Theirs, Workers};
+pub use theirs::{DEFAULTS, How, Started, Template, TemplateError, Theirs, Workers};
 
 use crate::abort::Abort;
 use crate::audit::REDIS;
@@ -49,6 +49,7 @@ use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::note::Note;
+use firedrill_reports::record::{Interference, Meddling};
 use fleet::Fleet;
 use left::Left;
 use link::Links;
@@ -62,6 +63,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 use targets_file::TargetsFile;
 use tokio::sync::mpsc;
 use watch::Watch;
@@ -195,9 +197,9 @@ async fn run_on_given(
     options: &LiveOptions,
     sink: Sink<'_>,
 ) -> Ran {
-    let ours = match options.workers {
+    let ours = match &options.workers {
         Workers::Ours => Ours::of(plan),
-        Workers::Theirs(_) => Ours::of(plan).with_guests(),
+        Workers::Theirs(theirs) => Ours::of(plan).with_guests(theirs.stay()),
     };
     let abort = &options.abort;
     let notes = (options.state.as_path(), home.journal());
@@ -224,6 +226,7 @@ async fn run_on(
     options: &LiveOptions,
     sink: Sink<'_>,
 ) -> Result<Ended, LiveError> {
+    let begun_at = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let begun = begin(redis, home, plan, options).await?;
     let Begun {
         stand,
@@ -270,6 +273,16 @@ async fn run_on(
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
+    for (subject, saw) in stand.fleet.meddled(begun_at.as_secs_f64()).await {
+        let found = Interference {
+            at_ms: stopped_at.millis() - clock.virtual_start.millis(),
+            until_ms: None,
+            what: Meddling::Ended,
+            subject,
+            saw,
+        };
+        sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
+    }
     let ledgers = stand.fleet.end().await;
     let producer = producer.finish(clock, &options.abort).await;
     let left = Left {
@@ -319,6 +332,8 @@ async fn begin(
             downstream.map_err(|error| LiveError::System("what workers share", error))?;
         let guests = match &options.workers {
             Workers::Ours => BTreeSet::new(),
+            // Those that are there already have an address.
+            Workers::Theirs(theirs) if theirs.stay() => BTreeSet::new(),
             Workers::Theirs(_) => plan.processes().into_iter().map(|(name, _)| name).collect(),
         };
         let links = Links::open(plan, &address, &guests, told.0.clone()).await;

@@ -52,6 +52,45 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// What of it needs workers that we have started, in the plan's order; empty: those that run already will do.
+    #[must_use]
+    pub fn needs_started_workers(&self) -> Vec<Ours> {
+        let faults = self.timeline.iter().map(|step| {
+            let what = format!("faults: {} ({})", step.id, step.fault.name());
+            (what, step.fault.begin())
+        });
+        let remedies = self.remedies.iter().map(|step| {
+            let what = format!("remedies: {} ({})", step.id, step.remedy.name());
+            (what, step.remedy.done(None))
+        });
+        let needs = faults.chain(remedies).filter_map(|(what, lever)| {
+            let (why, instead) = only_started(&lever)?;
+            Some(Ours { what, why, instead })
+        });
+        needs.collect()
+    }
+}
+
+/// Why a lever is for workers that we have started, and what would do instead.
+fn only_started(lever: &Lever) -> Option<(&'static str, &'static str)> {
+    match lever {
+        Lever::Process(ProcessLever::Throttle { .. } | ProcessLever::Quiet) => Some((
+            "it is done by signals to a process of ours",
+            "worker.stop freezes a container",
+        )),
+        Lever::Process(ProcessLever::Deploy { .. }) | Lever::Members { .. } => Some((
+            "containers neither come nor are replaced by ours",
+            "worker.terminate, with worker.restart",
+        )),
+        Lever::Link(_) => Some((
+            "who runs already does not go over a link of ours",
+            "start the worker by --worker-cmd",
+        )),
+        _ => None,
+    }
+}
+
 /// Why a lever is for workers of ours alone, and what would do instead.
 fn only_ours(lever: &Lever, hits_workers: bool) -> Option<(&'static str, &'static str)> {
     match lever {

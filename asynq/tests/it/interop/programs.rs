@@ -35,6 +35,8 @@ pub(crate) fn programs() -> &'static Programs {
 pub(crate) fn go(verb: &[&str], out: &Path, package: &str) {
     let output = Command::new("go")
         .current_dir(MODULE)
+        // Nothing of it needs the machine's libraries, and containers have none.
+        .env("CGO_ENABLED", "0")
         .args(verb)
         .arg(out)
         .arg(package)

@@ -54,7 +54,7 @@ groups:
 ";
 
 /// A plain worker, which is built by now.
-fn worker() -> &'static Path {
+pub(super) fn worker() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop/worker");
@@ -63,10 +63,22 @@ fn worker() -> &'static Path {
     })
 }
 
-fn record(dir: &Path, name: &str) -> Record {
+pub(super) fn record(dir: &Path, name: &str) -> Record {
     let path = dir.join("runs").join(name).join("latest/record.jsonl");
     let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Record::read(BufReader::new(file)).unwrap()
+}
+
+/// Nobody else had a hand in a drill, and each of its marks says that what was done was seen.
+pub(super) fn all_was_seen(record: &Record, count: usize, told: &str) {
+    assert_eq!(record.interference().next(), None, "{told}");
+    let marks: Vec<String> = record
+        .marks()
+        .map(|mark| format!("{} {} {}", mark.verified, mark.what, mark.saw))
+        .collect();
+    assert_eq!(marks.len(), count, "{marks:#?}");
+    let seen = marks.iter().all(|mark| mark.starts_with("true "));
+    assert!(seen, "{marks:#?}");
 }
 
 #[test]
@@ -107,16 +119,7 @@ fn a_teams_own_go_workers_take_part_in_a_drill() {
     ];
     let (code, told, also) = said(dir, &args);
     let record = record(dir, "team");
-    assert_eq!(record.interference().next(), None, "{told}{also}");
-    let marks: Vec<String> = record
-        .marks()
-        .map(|mark| format!("{} {} {}", mark.verified, mark.what, mark.saw))
-        .collect();
-    assert_eq!(marks.len(), 10, "{marks:#?}");
-    assert!(
-        marks.iter().all(|mark| mark.starts_with("true ")),
-        "{marks:#?}"
-    );
+    all_was_seen(&record, 10, &also);
     assert_eq!(code, Some(0), "{told}{also}");
     assert_eq!(
         record.header.environment["workers"],

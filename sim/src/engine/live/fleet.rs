@@ -5,13 +5,14 @@ use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
 use crate::engine::live::scraper::{Addresses, Page, Place};
-use crate::engine::live::theirs::Workers;
+use crate::engine::live::theirs::{Done, Workers};
 use crate::engine::live::throttle::{Quota, Throttle, Throttled};
 use crate::engine::live::watch::{Death, Roster};
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::http;
 use crate::metrics::kube::{Ended as WhyEnded, Pods};
 use crate::plan::{Backoff, Plan};
+use crate::redis_server::docker::guest::GuestId;
 use crate::signals;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::RedisBroker;
@@ -49,6 +50,8 @@ pub(crate) struct Fleet {
     first: usize,
     /// Those that have been scaled away, or are not there yet, or are being replaced.
     left: BTreeSet<String>,
+    /// What we have done to containers of the team's, by process.
+    done: BTreeMap<String, Done>,
     /// Those of which a broken release was deployed.
     broken: BTreeSet<String>,
     /// Those that are throttled, and those of them that run.
@@ -118,6 +121,7 @@ impl Fleet {
             addresses: addresses.0,
             first: addresses.1,
             left: BTreeSet::new(),
+            done: BTreeMap::new(),
             broken: BTreeSet::new(),
             quotas: BTreeMap::new(),
             throttles: BTreeMap::new(),
@@ -399,6 +403,7 @@ impl Fleet {
                 started.await?
             }
         };
+        self.done.entry(process.to_owned()).or_default().starts += u32::from(spec.incarnation > 0);
         spec.incarnation += 1;
         if let Some(Page::Ours(Place { address, .. })) = &child.place {
             spec.port = address.port();
@@ -414,6 +419,36 @@ impl Fleet {
     pub(crate) fn pids(&self, names: &[String]) -> Vec<u32> {
         let running = names.iter().filter_map(|name| self.running.get(name));
         running.filter_map(WorkerChild::id).collect()
+    }
+
+    /// The containers of the team's among these processes.
+    pub(crate) fn guests(&self, names: &[String]) -> Vec<GuestId> {
+        let Workers::Theirs(theirs) = &self.workers else {
+            return Vec::new();
+        };
+        let specs = self.specs.iter().enumerate();
+        let meant = specs.filter(|(_, spec)| names.contains(&spec.process));
+        meant
+            .filter_map(|(index, _)| theirs.guest(index))
+            .map(|guest| guest.id.clone())
+            .collect()
+    }
+
+    /// What others have done to containers of the team's since `from`, Unix seconds: to which, and what.
+    pub(crate) async fn meddled(&self, from: f64) -> Vec<(String, String)> {
+        let Workers::Theirs(theirs) = &self.workers else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (index, spec) in self.specs.iter().enumerate() {
+            let Some(guest) = theirs.guest(index) else {
+                continue;
+            };
+            let done = self.done.get(&spec.process).copied().unwrap_or_default();
+            let saw = done.beyond(guest, from).await;
+            found.extend(saw.map(|saw| (spec.process.clone(), saw)));
+        }
+        found
     }
 
     /// Process ids of all that run.
@@ -452,6 +487,10 @@ impl Fleet {
 
     /// A process is gone, and has left its ledger, if it had one; `at`: when the plan ended it.
     fn has_left(&mut self, child: WorkerChild, at: Option<Time>) {
+        self.done
+            .entry(child.process().to_owned())
+            .or_default()
+            .ends += 1;
         let ledger = child.into_ledger();
         self.ledgers
             .extend(ledger.map(|ledger| Ended::new(ledger, at)));
@@ -496,12 +535,16 @@ impl Fleet {
             let Some(child) = self.running.get_mut(name) else {
                 continue;
             };
-            let Some(pid) = child.id() else { continue };
-            seen += usize::from(signals::send(pid, signal).await);
+            let done = self.done.entry(name.clone()).or_default();
+            match signal {
+                Signal::STOP => done.pauses += 1,
+                _ => done.unpauses += 1,
+            }
+            seen += usize::from(child.signal(signal).await);
             if signal == Signal::CONT
                 && let Some(roster) = &self.roster
             {
-                roster.is_there(name, Some(pid), child.ledger());
+                roster.is_there(name, child.id(), child.ledger());
             }
         }
         seen
@@ -659,6 +702,10 @@ impl Fleet {
     pub(crate) async fn end(&mut self) -> Vec<Ended> {
         self.throttles.clear();
         while let Some((name, mut child)) = self.running.pop_first() {
+            // They were there before, and go on.
+            if child.is_guest() {
+                continue;
+            }
             // The drill is over: what is in progress counts as still queued. `kill_on_drop` covers an error here.
             let _ = child.kill().await;
             let died = self

@@ -50,7 +50,8 @@ impl Left {
     fn ours(&self, plan: &Plan) -> Ours {
         match self.seen {
             true => Ours::of(plan),
-            false => Ours::of(plan).with_guests(),
+            // Whether they stay is a matter of what is removed.
+            false => Ours::of(plan).with_guests(true),
         }
     }
 

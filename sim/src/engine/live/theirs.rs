@@ -5,14 +5,17 @@
 //! before ([`Plan::needs_our_workers`](crate::plan::Plan::needs_our_workers)), and of executions nothing is known but what
 //! Redis counts.
 
+mod container;
 mod template;
 
+pub(crate) use container::Done;
 pub use template::{Template, TemplateError};
 
 use crate::engine::live::child::{ChildError, WorkerChild};
 use crate::engine::live::scraper::Page;
 use crate::guard;
 use crate::http::get::Url;
+use crate::redis_server::docker::guest::Guest;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::ClockOrigin;
@@ -46,12 +49,28 @@ pub enum Workers {
 /// Workers of the team's own.
 #[derive(Debug, Clone)]
 pub struct Theirs {
+    /// What they are.
+    pub how: How,
+    /// Where the metrics of each process are, in the plan's order; none: nobody scrapes them.
+    pub metrics: Vec<Url>,
+}
+
+/// What workers of the team's own are.
+#[derive(Debug, Clone)]
+pub enum How {
+    /// Processes that we start.
+    Command(Started),
+    /// Containers that run already, one for each process, in the plan's order.
+    Containers(Vec<Guest>),
+}
+
+/// How a process is started.
+#[derive(Debug, Clone)]
+pub struct Started {
     /// The program, and its arguments.
     pub command: (PathBuf, Vec<String>),
     /// Variables of its environment, by name; they go before [`DEFAULTS`].
     pub env: Vec<(String, Template)>,
-    /// Where the metrics of each process are, in the plan's order; none: nobody scrapes them.
-    pub metrics: Vec<Url>,
 }
 
 /// What a worker's environment says where nothing else was asked for.
@@ -63,7 +82,10 @@ impl Workers {
     pub fn describe(&self) -> Option<&'static str> {
         match self {
             Self::Ours => None,
-            Self::Theirs(_) => Some("the team's own, by a command"),
+            Self::Theirs(theirs) => Some(match theirs.how {
+                How::Command(_) => "the team's own, by a command",
+                How::Containers(_) => "the team's own, in containers",
+            }),
         }
     }
 
@@ -80,8 +102,21 @@ impl Theirs {
         self.metrics.get(index).cloned().map(Page::Named)
     }
 
-    /// Starts the process of `spec`, number `index` of the plan's, and waits until its asynq server has registered. What it prints
-    /// goes to `log`.
+    /// The container of a process, by its number, if they are in containers.
+    pub(crate) fn guest(&self, index: usize) -> Option<&Guest> {
+        match &self.how {
+            How::Command(_) => None,
+            How::Containers(guests) => guests.get(index),
+        }
+    }
+
+    /// Whether they are here before the drill, and stay.
+    pub(crate) fn stay(&self) -> bool {
+        matches!(self.how, How::Containers(_))
+    }
+
+    /// Starts the process of `spec`, number `index` of the plan's, unless it runs, and waits until its asynq server has registered.
+    /// What it prints goes to `log`, if we have started it.
     ///
     /// # Errors
     /// When it cannot be started, ends at once, does not register within 20 s, or does not serve what the plan's process does.
@@ -96,41 +131,23 @@ impl Theirs {
             process: spec.process.clone(),
             reason,
         };
-        let (program, args) = &self.command;
-        let mut command = Command::from(guard::command(exe, program, args));
-        let place = Where::of(&spec.redis, index);
-        let own = self
-            .env
-            .iter()
-            .map(|(name, template)| (&**name, template.clone()));
-        let is_own = |name: &str| self.env.iter().any(|(own, _)| own == name);
-        let defaults = DEFAULTS.iter().filter(|(name, _)| !is_own(name));
-        let defaults = defaults.filter_map(|(name, text)| Some((*name, text.parse().ok()?)));
-        for (name, template) in own {
-            let value = template.filled(&place);
-            let value = value.map_err(|error| failed(format!("{name}: {error}")))?;
-            command.env(name, value);
-        }
-        for (name, template) in defaults {
-            let template: Template = template;
-            // A cluster has no one address; whoever needs it says so.
-            if let Ok(value) = template.filled(&place) {
-                command.env(name, value);
+        let page = self.page(index);
+        let (server, child) = match &self.how {
+            How::Command(started) => {
+                let mut child = started.spawn(exe, (spec, index), log).map_err(failed)?;
+                let server = registered(&mut child, asks).await;
+                let server = server.map_err(|why| failed(format!("{why}{}", last_words(log))))?;
+                let child = WorkerChild::of_team(child, &spec.process, page);
+                (server, child)
             }
-        }
-        let output = |error: io::Error| failed(format!("{}: {error}", log.display()));
-        let file = File::create(log).map_err(output)?;
-        let same = file.try_clone().map_err(output)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(same)
-            .kill_on_drop(true);
-        let mut child = command
-            .spawn()
-            .map_err(|error| failed(format!("cannot start: {error}")))?;
-        let server = registered(&mut child, asks).await;
-        let server = server.map_err(|why| failed(format!("{why}{}", last_words(log))))?;
+            How::Containers(guests) => {
+                let guest = guests.get(index);
+                let guest = guest.ok_or_else(|| failed("there is no container for it".into()))?;
+                let server = container::started(guest, asks).await.map_err(failed)?;
+                let child = WorkerChild::of_guest(guest.clone(), &spec.process, page);
+                (server, child)
+            }
+        };
         let mut processes = spec.plan.processes().into_iter();
         let plans = processes.find(|(name, _)| *name == spec.process);
         let mut wanted = plans.iter().flat_map(|(_, worker)| worker.serves());
@@ -141,7 +158,42 @@ impl Theirs {
                 served.join(", ")
             )));
         }
-        Ok(WorkerChild::of_team(child, &spec.process, self.page(index)))
+        Ok(child)
+    }
+}
+
+impl Started {
+    fn spawn(
+        &self,
+        exe: &Path,
+        (spec, index): (&WorkerSpec, usize),
+        log: &Path,
+    ) -> Result<Child, String> {
+        let (program, args) = &self.command;
+        let mut command = Command::from(guard::command(exe, program, args));
+        let place = Where::of(&spec.redis, index);
+        let is_own = |name: &str| self.env.iter().any(|(own, _)| own == name);
+        for (name, template) in &self.env {
+            let value = template.filled(&place);
+            command.env(name, value.map_err(|error| format!("{name}: {error}"))?);
+        }
+        for (name, text) in DEFAULTS.into_iter().filter(|(name, _)| !is_own(name)) {
+            let template: Result<Template, _> = text.parse();
+            // A cluster has no one address; whoever needs it says so.
+            if let Ok(value) = template.and_then(|template| template.filled(&place)) {
+                command.env(name, value);
+            }
+        }
+        let output = |error: io::Error| format!("{}: {error}", log.display());
+        let file = File::create(log).map_err(output)?;
+        let same = file.try_clone().map_err(output)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(same)
+            .kill_on_drop(true);
+        let spawned = command.spawn();
+        spawned.map_err(|error| format!("cannot start: {error}"))
     }
 }
 
