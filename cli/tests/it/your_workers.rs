@@ -77,3 +77,42 @@ fn a_speed_or_a_number_that_other_workers_cannot_keep_is_refused() {
     ");
     assert!(!dir.path().join("runs").exists());
 }
+
+#[test]
+fn containers_are_refused_what_only_workers_that_we_start_can_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let killed: Vec<&str> = SCENARIO
+        .lines()
+        .filter(|line| !line.contains("boom"))
+        .collect();
+    let killed = killed.join("\n");
+    let quiet = killed
+        .replace("worker.kill", "worker.quiet")
+        .replace("until: { at: 9m, remedy: worker.restart }", "until: { at: 9m, remedy: worker.restart } }\n  - { at: 12m, remedy: workers.scale, worker: w, to: 3");
+    let mut all = String::new();
+    for (text, more) in [
+        (&quiet, &[][..]),
+        (&killed, &[]),
+        (&killed, &["--worker-cmd", "./nothing"]),
+    ] {
+        fs::write(dir.path().join("s.yaml"), text).unwrap();
+        let args = [&["run", "s.yaml", "--worker-docker", "a,b"], more].concat();
+        let (code, out, told) = said(dir.path(), &args);
+        assert_eq!((code, &*out), (Some(2), ""), "{told}");
+        all += &told;
+    }
+    insta::assert_snapshot!(all, @"
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: ours: this scenario needs workers that firedrill has started, and these are your own:
+        faults: gone (worker.quiet): it is done by signals to a process of ours; instead: worker.stop freezes a container
+        remedies: workers.scale (workers.scale): containers neither come nor are replaced by ours; instead: worker.terminate, with worker.restart
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: --worker-docker: containers that run already work on a Redis of yours; name it with --redis, a database with nothing in it but what they say of themselves
+    error: the argument '--worker-docker <NAME>' cannot be used with '--worker-cmd <COMMAND>'
+
+    Usage: firedrill run --worker-docker <NAME> <SCENARIO>...
+
+    For more information, try '--help'.
+    ");
+    assert!(!dir.path().join("runs").exists());
+}

@@ -148,7 +148,8 @@ fn what_only_workers_of_ours_can_do_is_told_with_what_would_do() {
     ];
     for kind in fault::KINDS {
         let needs = plan_of(&scenario(kind)).needs_our_workers();
-        let expected = matches!(kind.on, On::Handlers | On::Resource)
+        let expected = kind.name.starts_with("handler.")
+            || kind.name.starts_with("resource.")
             || of_processes_and_needs_ours.contains(&kind.name);
         let found = needs
             .iter()
@@ -165,7 +166,7 @@ fn what_only_workers_of_ours_can_do_is_told_with_what_would_do() {
             .iter()
             .find(|kind| kind.name == "link.repeat")
             .unwrap(),
-        "call: enqueue, select: [producer]",
+        "call: enqueue, share: 10%, select: [producer]",
     );
     assert_eq!(plan_of(&to_producer).needs_our_workers(), []);
 }
