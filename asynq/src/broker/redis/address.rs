@@ -260,12 +260,6 @@ impl Address {
         (said.collect(), commands.len())
     }
 
-    /// The database that it names.
-    #[must_use]
-    pub fn database(&self) -> i64 {
-        self.database
-    }
-
     /// Whether it leads to a Redis Cluster.
     #[must_use]
     pub fn is_cluster(&self) -> bool {
