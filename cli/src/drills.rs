@@ -5,4 +5,5 @@ pub(crate) mod heard;
 pub(crate) mod live;
 pub(crate) mod shards;
 pub(crate) mod simulate;
+pub(crate) mod target;
 pub(crate) mod trials;

@@ -103,6 +103,17 @@ pub struct Header {
     pub environment: BTreeMap<String, String>,
 }
 
+/// What [`Header::environment`] says of workers that are not firedrill's.
+pub const WORKERS: &str = "workers";
+
+impl Header {
+    /// Whether the workers were firedrill's: their handlers knew the plan, and they were scraped.
+    #[must_use]
+    pub fn has_our_workers(&self) -> bool {
+        !self.environment.contains_key(WORKERS)
+    }
+}
+
 /// Default of [`Header::group_wait_ms`], Alertmanager's own.
 pub const GROUP_WAIT_MS: i64 = 30_000;
 /// Default of [`Header::group_interval_ms`], Alertmanager's own.

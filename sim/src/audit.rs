@@ -9,11 +9,12 @@ mod evidence;
 mod harm;
 mod life;
 mod limits;
+mod unseen;
 
 pub use absences::{Absences, REDIS, way_of};
 pub(crate) use cost::End;
 pub(crate) use evidence::halted;
-pub use evidence::{ByHand, Evidence, Hand, Leftover, ProcessLedger, audit};
+pub use evidence::{ByHand, Counted, Evidence, Hand, Leftover, ProcessLedger, audit};
 pub(crate) use life::{Life, Rest};
 
 use crate::plan::{LeftLocks, Plan, Routes};
@@ -30,6 +31,7 @@ use firedrill_reports::waits::{OverTime, Waits};
 use harm::{Harm, NO_OBJECTIVE_MS, Users};
 use limits::Limits;
 use std::collections::BTreeSet;
+use unseen::Unseen;
 
 /// Adds lives up, one after the other, in any order.
 #[derive(Debug)]
@@ -72,6 +74,8 @@ pub(crate) struct Auditor {
     waits: Vec<QueueWaits>,
     /// Of each queue.
     over_time: Vec<OverTime>,
+    /// What is known instead of executions, where nobody saw those.
+    unseen: Option<Unseen>,
 }
 
 /// What an audit comes to.
@@ -139,7 +143,15 @@ impl Auditor {
                 .iter()
                 .map(|_| OverTime::new(end.millis() - origin.millis()))
                 .collect(),
+            unseen: None,
         }
+    }
+
+    /// Executions are not seen: what became of tasks is told from what Redis has and has counted. After `absences` are known.
+    pub(crate) fn goes_by(&mut self, counted: &Counted) {
+        let names = self.waits.iter().map(|queue| queue.queue.as_str());
+        self.unseen = Some(Unseen::new(counted, names, self.absences.has_losses()));
+        self.audit.unseen = true;
     }
 
     /// The leg of the plan's routes that a task was sent on.
@@ -274,6 +286,12 @@ impl Auditor {
                 return;
             }
         };
+        if self.unseen.is_some() {
+            // When it was begun, and how often, only its worker knows.
+            self.audit.enqueued += 1;
+            self.count_unseen(life, fate);
+            return;
+        }
         let due = self.due(life);
         let audit = &mut self.audit;
         audit.enqueued += 1;
@@ -360,6 +378,11 @@ impl Auditor {
 
     pub(crate) fn finish(mut self) -> Audited {
         self.drop_the_oldest();
+        if let Some(unseen) = self.unseen.take() {
+            let (succeeded, untold) = unseen.told();
+            self.audit.succeeded += succeeded;
+            self.audit.untold += untold;
+        }
         self.audit.costs = self.costs.told();
         let mut all = Waits::new();
         self.waits.iter().for_each(|queue| all.merge(&queue.counts));

@@ -17,7 +17,7 @@ use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
     Action, BenignWindow, Deed, FORMAT, Header, Interference, Lag, Line, Meddling, PlannedIncident,
-    PlannedStep, Rehearsed, RuleReading, RuleText, Value,
+    PlannedStep, Rehearsed, RuleReading, RuleText, Value, WORKERS,
 };
 use firedrill_reports::score::Delivery;
 use firedrill_reports::{Record, RecordWriter, Watcher};
@@ -429,6 +429,8 @@ impl EngineFacts {
             ("redis", options.redis.describe()),
             ("clock", clock_told(plan, options.speed)),
         ];
+        let workers = options.workers.describe();
+        let workers = workers.map(|workers| (WORKERS, workers.to_owned()));
         Self {
             name: "live",
             speed: options.speed,
@@ -436,8 +438,10 @@ impl EngineFacts {
             began_ms: Some(ClockOrigin::real_time().now().millis()),
             rehearsal: options.rehearsal.as_ref().map(|rehearsal| rehearsal.terms),
             environment: environment
+                .into_iter()
+                .chain(workers)
                 .map(|(key, value)| (key.to_owned(), value))
-                .into(),
+                .collect(),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::files::shown;
 use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
 use crate::owner::{Fate, Owner};
 use crate::pidfd;
+use crate::redis_server::docker::guest::{self, GuestId};
 use crate::redis_server::docker::{self, ContainerName};
 use firedrill_detector::text::printable;
 use rustix::process::Signal;
@@ -58,6 +59,16 @@ pub enum Undo {
     Container {
         /// Its name.
         name: ContainerName,
+    },
+    /// A container of the team's that the drill has frozen goes on.
+    Thaw {
+        /// Which one.
+        container: GuestId,
+    },
+    /// A container of the team's that the drill has ended is started.
+    StartContainer {
+        /// Which one.
+        container: GuestId,
     },
     /// The file that told a Prometheus beside the drill where its targets are goes.
     TargetsFile {
@@ -108,6 +119,8 @@ pub struct Account {
 pub struct Facts {
     /// The living processes that it is pulled on.
     pub processes: Vec<Owner>,
+    /// The containers of the team's that it is pulled on, whether they run or not.
+    pub guests: Vec<GuestId>,
     /// The drill's Redis.
     pub redis: Where,
     /// Its process, if that is ours and runs.
@@ -119,9 +132,44 @@ pub struct Facts {
 impl Account {
     /// Of a lever that is about to be pulled.
     #[must_use]
-    pub fn of(lever: &Lever, facts: Facts) -> Self {
+    pub fn of(lever: &Lever, mut facts: Facts) -> Self {
+        let of_guests = Self::of_guests(lever, &std::mem::take(&mut facts.guests));
+        let Self { owes, pays } = Self::of_ours(lever, facts);
+        Self {
+            owes: [owes, of_guests.owes].concat(),
+            pays: [pays, of_guests.pays].concat(),
+        }
+    }
+
+    /// Of what it does to containers of the team's: they are left as they were found, running.
+    fn of_guests(lever: &Lever, guests: &[GuestId]) -> Self {
+        let thaw = |container: &GuestId| Undo::Thaw {
+            container: container.clone(),
+        };
+        let start = |container: &GuestId| Undo::StartContainer {
+            container: container.clone(),
+        };
+        let thawed: Vec<Undo> = guests.iter().map(thaw).collect();
+        let started: Vec<Undo> = guests.iter().map(start).collect();
+        let (owes, pays) = match lever {
+            Lever::Process(ProcessLever::Stop) => (thawed, Vec::new()),
+            Lever::Process(ProcessLever::Continue) => (Vec::new(), thawed),
+            Lever::Process(ProcessLever::Kill | ProcessLever::Terminate { .. }) => {
+                (started, thawed)
+            }
+            // It is down for a moment, and nobody else would start it.
+            Lever::Process(ProcessLever::Restart) => (started.clone(), [started, thawed].concat()),
+            // Nothing else is done to them.
+            _ => (Vec::new(), Vec::new()),
+        };
+        Self { owes, pays }
+    }
+
+    /// Of what it does to what is the drill's own.
+    fn of_ours(lever: &Lever, facts: Facts) -> Self {
         let Facts {
             processes,
+            guests: _,
             redis,
             server,
             maxmemory,
@@ -232,6 +280,8 @@ impl Undo {
             Self::End { .. }
             | Self::Continue { .. }
             | Self::Container { .. }
+            | Self::Thaw { .. }
+            | Self::StartContainer { .. }
             | Self::TargetsFile { .. } => None,
         }
     }
@@ -261,6 +311,8 @@ impl Undo {
                 sent.map(drop)
             }
             Self::Container { name } => docker::remove(name),
+            Self::Thaw { container } => guest::undo("unpause", container),
+            Self::StartContainer { container } => guest::undo("start", container),
             Self::TargetsFile { path } => remove_targets(path),
             // With the server that it was done to, or by whoever cleans the one that was given.
             Self::Unpause { .. } | Self::Setting { .. } => Ok(()),
@@ -280,6 +332,8 @@ impl fmt::Display for Undo {
                 write!(f, "set {name} of Redis back to {value}")
             }
             Self::Container { name } => write!(f, "remove container {name}"),
+            Self::Thaw { container } => write!(f, "let container {container} go on"),
+            Self::StartContainer { container } => write!(f, "start container {container}"),
             Self::TargetsFile { path } => write!(f, "remove {}", shown(path)),
         }
     }

@@ -5,7 +5,7 @@ use super::pace::{jobs, speed};
 use super::shard::SHARDS;
 use super::{
     AlertSources, Delivery, Gates, Jobs, Memory, PlotFormat, PlotFormats, Routing, Rules, Server,
-    Sharding, Span, Speed, View, World,
+    Sharding, Span, Speed, Target, View, World,
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -87,6 +87,9 @@ pub struct Run {
     /// Print the scorecard as JSON
     #[arg(long)]
     pub json: bool,
+    /// Whose workers take part.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// What drills run on.

@@ -2,7 +2,7 @@
 
 use super::common::seed;
 use super::pace::speed;
-use super::{AlertSources, Delivery, Routing, Rules, Server, Span, Speed, View, World};
+use super::{AlertSources, Delivery, Routing, Rules, Server, Span, Speed, Target, View, World};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -52,6 +52,9 @@ pub struct Rehearse {
     /// Sources of alerts.
     #[command(flatten)]
     pub alerts: AlertSources,
+    /// Workers.
+    #[command(flatten)]
+    pub target: Target,
     /// Live view.
     #[command(flatten)]
     pub view: View,

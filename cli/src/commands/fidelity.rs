@@ -17,6 +17,7 @@ use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, document, rende
 use firedrill_sim::agenda::Phase;
 use firedrill_sim::agreement;
 use firedrill_sim::drill::{self, RECORD_FILE, Rules};
+use firedrill_sim::engine::live::Workers;
 use firedrill_sim::engine::virtual_time::{Harness, VirtualOptions};
 use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::plan::{Incident, Plan};
@@ -65,6 +66,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let set = LiveSet {
         alerts: None,
         targets_in: None,
+        workers: Workers::Ours,
         speed: args.speed,
         jobs: args.jobs,
         redis: live::redis_source(&args.server)?,

@@ -18,7 +18,7 @@ use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_reports::figures::Like;
 use firedrill_reports::load::{LoadRecord, Row, Stage};
 use firedrill_sim::drill::{self, Event, Rules, Seen};
-use firedrill_sim::engine::live::{LiveOptions, TARGETS_FILE};
+use firedrill_sim::engine::live::{LiveOptions, TARGETS_FILE, Workers};
 use firedrill_sim::files;
 use firedrill_sim::load::LoadPlan;
 use firedrill_sim::load::drilled::{self, DrilledError};
@@ -203,6 +203,7 @@ impl Stand<'_> {
         let options = LiveOptions {
             exe: self.exe.clone(),
             redis: self.redis.clone(),
+            workers: Workers::Ours,
             speed: 1.0,
             epoch: drill::live_epoch(SystemTime::now(), plan, 1.0),
             targets_file: dir.join(TARGETS_FILE),

@@ -8,8 +8,8 @@ mod window;
 
 use crate::args::{self, Jobs, Speed};
 use crate::commands::run::fresh;
-use crate::drills::heard;
 use crate::drills::live::{self, Job, LiveSet};
+use crate::drills::{heard, target};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs;
@@ -71,6 +71,8 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
     if let RedisSource::Given(address) = &redis {
         live::leaves_redis_alone(address, [&plan])?;
     }
+    let one = Jobs::Fixed(std::num::NonZeroUsize::MIN);
+    let (workers, _) = target::workers(&args.target, [&plan], (args.speed, one), &redis)?;
     let start = window::Start::of(args)?;
     if args.dry_run {
         terminal.plain_result(&steps::told(&plan, args, &redis));
@@ -98,6 +100,7 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
         facilitator,
     };
     let set = LiveSet {
+        workers,
         speed: args.speed,
         jobs: Jobs::Auto,
         redis,

@@ -7,7 +7,7 @@ use crate::commands::score;
 use crate::commands::score::Scored;
 use crate::drills::heard;
 use crate::drills::live::{self, AllEnded, Job, LiveSet};
-use crate::drills::simulate;
+use crate::drills::{simulate, target};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs;
@@ -38,6 +38,11 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
             "--shard: drills are parted by their seeds, and only the virtual engine runs a scenario under many; add `--engine virtual`",
         ));
     }
+    if args.engine == Engine::Virtual && args.target.is_given() {
+        return Err(Failure::usage(
+            "--worker-cmd and --worker-docker: on the virtual engine there are no processes; leave `--engine virtual` away",
+        ));
+    }
     if args.engine == Engine::Virtual {
         heard::none_on_the_model(&args.alerts)?;
         if args.view.tui || args.view.http.is_some() {
@@ -66,15 +71,19 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
     let files = named.scenarios.iter().map(|source| source.name.clone());
     gates.plans(plans.iter().cloned().zip(files), "live")?;
-    let pace = (args.speed, plans.len());
+    let redis = live::redis_source(&args.server)?;
+    let asked = (args.speed, args.jobs);
+    let (workers, speed) = target::workers(&args.target, &plans, asked, &redis)?;
+    let pace = (speed, plans.len());
     let alerts = heard::sources(&args.alerts, &rules.set, pace, terminal)?;
     heard::targets_are_free(&args.alerts, plans.len())?;
     let live = LiveSet {
+        workers,
         alerts,
         targets_in: args.alerts.targets_in.clone(),
-        speed: args.speed,
+        speed,
         jobs: args.jobs,
-        redis: live::redis_source(&args.server)?,
+        redis,
         rules,
         pack,
         view: args.view.clone(),

@@ -16,7 +16,7 @@ use firedrill_reports::{Replay, ScoreParams, score_drill};
 use firedrill_sim::abort::Abort;
 use firedrill_sim::alerts::Sources;
 use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules, Seen};
-use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
+use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE, Workers};
 use firedrill_sim::files;
 use firedrill_sim::pace::{Pace, Packing};
 use firedrill_sim::plan::Plan;
@@ -36,6 +36,8 @@ use tokio::sync::mpsc;
 
 /// What all live drills of one command share.
 pub(crate) struct LiveSet {
+    /// Who works.
+    pub(crate) workers: Workers,
     /// Virtual seconds per real second.
     pub(crate) speed: Speed,
     /// Most drills at a time.
@@ -116,6 +118,9 @@ impl LiveSet {
         if matches!(self.speed, Speed::Fixed(speed) if drill::is_in_real_time(speed)) {
             terminal.say("at speed 1 the clock is the real one: rules see the real time of day, not the scenario's `starts`");
         }
+        if let Some(workers) = self.workers.describe() {
+            terminal.say(format_args!("workers: {workers}"));
+        }
         terminal.started();
         let ended = runtime
             .block_on(run_all(self, jobs, paces, (&signals, &showing), terminal))
@@ -189,6 +194,7 @@ pub(crate) fn options(
     LiveOptions {
         exe: exe.to_owned(),
         redis: set.redis.clone(),
+        workers: set.workers.clone(),
         speed,
         epoch: drill::live_epoch(SystemTime::now(), &job.plan, speed),
         targets_file: set

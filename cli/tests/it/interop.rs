@@ -4,6 +4,7 @@
 
 mod clustered;
 mod command_line;
+mod containers;
 mod drills;
 mod exporter;
 mod goroutines;
@@ -16,4 +17,5 @@ mod programs;
 mod stock;
 #[path = "../../../asynq/tests/it/interop/table.rs"]
 mod table;
+mod team;
 mod worker;

@@ -72,3 +72,4 @@ mod virtual_seconds;
 mod wait;
 mod watch;
 mod worlds;
+mod your_workers;

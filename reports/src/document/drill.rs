@@ -5,7 +5,7 @@ use super::{
     Block, Cell, Drill, Facts, Figure, Finding, Part, Table, Told, Tone, heard, missed, routed,
 };
 use crate::plot::{self, Frame};
-use crate::record::{Audit, QueueWaits, Wanted};
+use crate::record::{Audit, QueueWaits, WORKERS, Wanted};
 use crate::score::Did;
 use crate::score::judge::Outcome;
 use crate::{DrillScore, Verdict};
@@ -139,24 +139,25 @@ fn findings(drill: &DrillScore) -> Vec<Told> {
 
 /// What happened to every task, a line each: a table of one row would be wider than a telephone.
 fn audit_table(audit: &Audit) -> Table {
+    let lost = audit.jobs_lost().map(|_| audit.lost);
     let mut counts = vec![
-        ("enqueued", audit.enqueued),
-        ("rejected", audit.rejected),
-        ("duplicates", audit.duplicates),
-        ("succeeded", audit.succeeded),
-        ("archived", audit.archived),
-        ("still queued", audit.still_queued),
-        ("lost", audit.lost),
-        ("run twice", audit.executed_twice),
-        ("late", audit.late),
-        ("failed runs", audit.failed_executions),
+        ("enqueued", Some(audit.enqueued)),
+        ("rejected", Some(audit.rejected)),
+        ("duplicates", Some(audit.duplicates)),
+        ("succeeded", Some(audit.succeeded)),
+        ("archived", Some(audit.archived)),
+        ("still queued", Some(audit.still_queued)),
+        ("lost", lost),
+        ("run twice", audit.seen(audit.executed_twice)),
+        ("late", audit.seen(audit.late)),
+        ("failed runs", audit.seen(audit.failed_executions)),
     ];
     // Most plans have none.
-    counts.retain(|(name, count)| *name != "duplicates" || *count > 0);
-    let row = |(name, count): (&str, u64)| {
-        let is_bad = count > 0 && matches!(name, "rejected" | "lost" | "run twice");
+    counts.retain(|(name, count)| *name != "duplicates" || *count != Some(0));
+    let row = |(name, count): (&str, Option<u64>)| {
+        let is_bad = count > Some(0) && matches!(name, "rejected" | "lost" | "run twice");
         let tone = if is_bad { Tone::Bad } else { Tone::Muted };
-        vec![(name.to_owned(), Tone::Muted), (count.to_string(), tone)]
+        vec![(name.to_owned(), Tone::Muted), (words::count(count), tone)]
     };
     let rows = counts.into_iter().map(row).collect();
     let mut table = Table::new("Tasks", "", ["tasks", "how many"], rows);
@@ -264,6 +265,14 @@ fn command(known: &Drill<'_>) -> String {
             .iter()
             .map(|rule| format!("--rules {}", words::quoted(&rule.name))),
     );
+    if let Some(workers) = header.environment.get(WORKERS) {
+        // What starts them is kept nowhere: there may be secrets in it.
+        let flag = match workers.contains("container") {
+            true => "--worker-docker NAME,...",
+            false => "--worker-cmd COMMAND",
+        };
+        words.push(flag.to_owned());
+    }
     words.push(words::quoted(&header.scenario));
     words.join(" ")
 }

@@ -1,6 +1,6 @@
 //! The draft of a post-mortem: what happened when, how long people took, and what was missing.
 
-use super::words::{classes, length};
+use super::words::{classes, count, length};
 use super::{Block, Cell, Document, Facts, Finding, Step, Table, Told, Tone, Verdict};
 use crate::jsonl::Record;
 use crate::record::{Action, Deed, Mark, Phase};
@@ -237,8 +237,8 @@ fn tasks(score: &DrillScore) -> Option<Facts> {
         ("succeeded", audit.succeeded.to_string()),
         ("archived", audit.archived.to_string()),
         ("still queued", audit.still_queued.to_string()),
-        ("lost", audit.jobs_lost().to_string()),
-        ("late", audit.late.to_string()),
+        ("lost", count(audit.jobs_lost())),
+        ("late", count((!audit.unseen).then_some(audit.late))),
     ];
     if let Some((more, _)) = classes(audit) {
         facts.push(("besides", more));

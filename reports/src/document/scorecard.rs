@@ -146,16 +146,20 @@ fn outcomes(drills: &[&Named<'_>]) -> Table {
                 format!("{all}, {before}")
             });
             let tasks = harm.as_ref().map(|_| incident.harmed_tasks.to_string());
+            // Who was harmed is told by executions.
+            let is_unseen = named.drill.audit.as_ref().is_some_and(|audit| audit.unseen);
             let measured = |text, nothing| muted(words::measured(incident, text, nothing));
+            let harmed =
+                |text, nothing| measured(text, if is_unseen { "not known" } else { nothing });
             rows.push(vec![
                 muted(named.incident(index)),
                 muted(words::wanted(incident)),
                 (when, tone),
                 muted(words::parts(incident)),
                 measured(incident.first_page.clone(), "none"),
-                measured(harm, "none"),
-                measured(lengths, "0:00, 0:00"),
-                measured(tasks, "0"),
+                harmed(harm, "none"),
+                harmed(lengths, "0:00, 0:00"),
+                harmed(tasks, "0"),
                 muted(words::reset(incident)),
             ]);
         }
@@ -183,10 +187,12 @@ fn audits(drills: &[Named<'_>]) -> Table {
         "run twice",
         "late",
     ];
-    let bad = |count: u64| {
-        let tone = if count > 0 { Tone::Bad } else { Tone::Muted };
-        (count.to_string(), tone)
+    let maybe_bad = |count: Option<u64>| {
+        let is_bad = count.is_some_and(|count| count > 0);
+        let tone = if is_bad { Tone::Bad } else { Tone::Muted };
+        (words::count(count), tone)
     };
+    let bad = |count: u64| maybe_bad(Some(count));
     let count = |count: u64| muted(count.to_string());
     let of = |named: &Named<'_>| {
         let audit = named.drill.audit.as_ref()?;
@@ -198,9 +204,9 @@ fn audits(drills: &[Named<'_>]) -> Table {
             count(audit.succeeded),
             count(audit.archived),
             count(audit.still_queued),
-            bad(audit.lost),
-            bad(audit.executed_twice),
-            count(audit.late),
+            maybe_bad(audit.jobs_lost().map(|_| audit.lost)),
+            maybe_bad(audit.seen(audit.executed_twice)),
+            muted(words::count(audit.seen(audit.late))),
         ])
     };
     let mut rows: Vec<Vec<Told>> = drills.iter().filter_map(of).collect();

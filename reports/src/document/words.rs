@@ -9,7 +9,7 @@ use incidents::unsent;
 pub(crate) use incidents::{measured, outcome, parts, reset, standing, wanted};
 pub(crate) use matrix::{Named, matrix, named};
 pub(crate) use summary::summary;
-pub(crate) use tasks::{REMEDIES, classes, remedies, waits};
+pub(crate) use tasks::{REMEDIES, classes, count, remedies, waits};
 
 use super::{Told, Tone};
 use crate::score::stats::Share;

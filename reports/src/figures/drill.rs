@@ -331,18 +331,21 @@ fn alerts(drill: &DrillScore, points: &mut Points) {
 }
 
 fn jobs(audit: &Audit, points: &mut Points) {
-    let all: BTreeMap<&str, u64> = [
-        ("jobs_enqueued", audit.enqueued),
-        ("jobs_rejected", audit.rejected),
-        ("jobs_succeeded", audit.succeeded),
-        ("jobs_archived", audit.archived),
+    let all: BTreeMap<&str, Option<u64>> = [
+        ("jobs_enqueued", Some(audit.enqueued)),
+        ("jobs_rejected", Some(audit.rejected)),
+        ("jobs_succeeded", audit.jobs_succeeded()),
+        ("jobs_archived", Some(audit.archived)),
         ("jobs_lost", audit.jobs_lost()),
         ("jobs_duplicated", audit.jobs_duplicated()),
         ("jobs_stuck", audit.jobs_stuck()),
-        ("jobs_late", audit.late),
+        ("jobs_late", audit.seen(audit.late)),
     ]
     .into();
+    // Of what nobody has seen there is no figure: a gate on it has no data.
     for (metric, count) in all {
-        points.put(metric, [], Amount::Count(count));
+        if let Some(count) = count {
+            points.put(metric, [], Amount::Count(count));
+        }
     }
 }

@@ -384,7 +384,8 @@ impl<'r> Whole<'r> {
             at_most(&what, impact.harmed_tasks, audit.intended)?;
         }
         if self.has_steps && !self.queues.is_empty() {
-            return counts::waits_agree(audit, &self.waits, self.ledgers_whole);
+            let are_seen = self.ledgers_whole && !audit.unseen;
+            return counts::waits_agree(audit, &self.waits, are_seen);
         }
         at_most("tasks that waited", self.waits.count(), audit.enqueued)
     }

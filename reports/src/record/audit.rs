@@ -81,6 +81,10 @@ pub struct Audit {
     /// by an answer that may be wrong. Since 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub untold: u64,
+    /// Nobody of the drill saw the executions: the workers were the team's own. What became of tasks is told from what Redis has and
+    /// has counted, and of lateness, repetitions, failed executions and waits nothing is known. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unseen: bool,
     /// What remedies threw away, by the id of the step: the remedy's own, or that of the fault it ended. Those that cost nothing
     /// are left out. Since 1.2.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -109,22 +113,43 @@ pub struct Audit {
 
 impl Audit {
     /// Tasks that were accepted, never succeeded, and that nobody can run any more: lost, or dropped from a full archive.
-    /// What a remedy deleted is not among them.
+    /// What a remedy deleted is not among them. `None`: nobody saw the executions, and some tasks are gone of which Redis does not
+    /// tell that they have succeeded.
     #[must_use]
-    pub fn jobs_lost(&self) -> u64 {
-        self.lost.saturating_add(self.trimmed)
+    pub fn jobs_lost(&self) -> Option<u64> {
+        let is_known = !self.unseen || self.untold == 0;
+        is_known.then(|| self.lost.saturating_add(self.trimmed))
     }
 
-    /// Tasks that were executed again although nobody was told that the execution before had failed.
+    /// Tasks that were executed again although nobody was told that the execution before had failed. `None`: nobody saw the
+    /// executions.
     #[must_use]
-    pub fn jobs_duplicated(&self) -> u64 {
-        self.executed_twice
+    pub fn jobs_duplicated(&self) -> Option<u64> {
+        self.seen(self.executed_twice)
     }
 
-    /// Tasks in Redis at the end that nobody will run as things are.
+    /// Tasks in Redis at the end that nobody will run as things are. `None`: nobody saw the executions, and what is active may be
+    /// in somebody's hands or in nobody's.
     #[must_use]
-    pub fn jobs_stuck(&self) -> u64 {
-        self.stuck
+    pub fn jobs_stuck(&self) -> Option<u64> {
+        let active = self.queued.get("active").copied().unwrap_or(0);
+        match active {
+            0 => Some(self.stuck),
+            _ => self.seen(self.stuck),
+        }
+    }
+
+    /// A count that only whoever sees executions has.
+    #[must_use]
+    pub fn seen(&self, count: u64) -> Option<u64> {
+        (!self.unseen).then_some(count)
+    }
+
+    /// How many have succeeded. `None`: nobody saw the executions, and of some tasks it is not known.
+    #[must_use]
+    pub fn jobs_succeeded(&self) -> Option<u64> {
+        let is_known = !self.unseen || self.untold == 0;
+        is_known.then_some(self.succeeded)
     }
 }
 

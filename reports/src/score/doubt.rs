@@ -364,7 +364,8 @@ fn unexplained(audit: &Audit, by_hand: bool) -> Vec<String> {
         "foreign",
         "in the drill's queues that nobody in the drill enqueued",
     );
-    if audit.untold > 0 && !by_hand {
+    // Whose workers are not ours has no ledgers, and is told so; alerts are judged all the same.
+    if audit.untold > 0 && !by_hand && !audit.unseen {
         why.push(format!(
             "what became of {} tasks is unknown without the ledgers, or with an answer of Redis that may be wrong",
             audit.untold

@@ -4,7 +4,7 @@ use super::ran_to_its_end;
 use crate::agenda::Phase;
 use crate::engine;
 use crate::metrics::exposition::is_counter;
-use crate::plan::{Plan, TargetPlan};
+use crate::plan::{Plan, Source, TargetPlan};
 use firedrill_detector::sample::{METRIC_NAME, is_stale};
 use firedrill_reports::Record;
 use firedrill_reports::record::{Action, Line, Value};
@@ -129,6 +129,7 @@ impl<'r, 'p> Scrapes<'r, 'p> {
             .max((1e3 * record.header.speed) as i64)
             + longest_ms(|target| target.interval_ms);
         let removes_dead = plan.removes_dead_targets();
+        let of_others = !record.header.has_our_workers();
         let targets = targets.into_iter();
         let targets = targets.map(|it| {
             let name = it.name();
@@ -140,11 +141,12 @@ impl<'r, 'p> Scrapes<'r, 'p> {
                 },
                 first_ms: it.first_ms,
                 interval_ms: it.interval_ms,
-                // One that comes later, or goes early, may never be.
-                was_scraped: plan
-                    .remedies
-                    .iter()
-                    .any(|step| step.targets.contains(&it.member))
+                // One that comes later, or goes early, may never be; nor one of others of which nobody has said where it is.
+                was_scraped: (matches!(it.source, Source::Worker(_)) && of_others)
+                    || plan
+                        .remedies
+                        .iter()
+                        .any(|step| step.targets.contains(&it.member))
                     || removes_dead
                         && plan
                             .timeline

@@ -159,6 +159,12 @@ impl Absences {
         }
     }
 
+    /// Whether Redis may have lost anything by plan.
+    #[must_use]
+    pub fn has_losses(&self) -> bool {
+        !self.losses.is_empty()
+    }
+
     /// Whether Redis may have lost all that it held.
     #[must_use]
     pub fn may_lose_all(&self) -> bool {

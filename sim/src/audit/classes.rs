@@ -89,7 +89,7 @@ impl Auditor {
             (None, Some((at, Hand::Did(Deed::Delete)))) if at >= life.last_sign() => {
                 Fate::Deleted(at)
             }
-            (None, _) if !self.ledgers_whole => Fate::Untold,
+            (None, _) if !self.ledgers_whole || self.unseen.is_some() => Fate::Untold,
             (None, _) => match (
                 self.absences.lost_since(life.sent, life.last_sign()),
                 life.archived_since(),

@@ -43,7 +43,13 @@ pub struct Evidence<'a> {
     pub absences: Absences,
     /// Whether every process' ledger is there and whole. If not, a task that is nowhere to be found may have succeeded.
     pub ledgers_whole: bool,
+    /// What Redis has counted, where nobody saw the executions; `None`: they are in the ledgers.
+    pub counted: Option<Counted>,
 }
+
+/// Executions that ended well, as asynq counts them: how many of each queue. Which they were nobody knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted(pub BTreeMap<String, u64>);
 
 /// What an operator did to some tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +128,9 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
     let mut auditor = Auditor::new(evidence.plan, evidence.origin, evidence.end);
     auditor.absences = evidence.absences.clone();
     auditor.ledgers_whole = evidence.ledgers_whole;
+    if let Some(counted) = &evidence.counted {
+        auditor.goes_by(counted);
+    }
     let mut lives = Lives::new();
     let mut order: Vec<(&str, usize)> = Vec::new();
     for entry in evidence.producer {

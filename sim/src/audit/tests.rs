@@ -3,6 +3,7 @@
 mod costs;
 mod harm;
 mod histories;
+mod unseen;
 
 use super::*;
 use crate::plan::PRODUCER;
@@ -107,6 +108,7 @@ fn run_with(
         by_hand: &[],
         absences: absences.clone(),
         ledgers_whole,
+        counted: None,
     };
     let mut audited = audit(&evidence);
     (audited.audit, audited.impacts.remove(0))
@@ -411,7 +413,7 @@ fn what_is_deleted_by_hand_lost_orphaned_and_stuck_is_told_apart() {
     let states = [("active".to_owned(), 3), ("pending".to_owned(), 1)];
     assert_eq!(audit.queued, BTreeMap::from(states));
     assert_eq!((audit.orphaned, audit.stuck), (1, 2));
-    assert_eq!((audit.jobs_lost(), audit.jobs_stuck()), (2, 2));
+    assert_eq!((audit.jobs_lost(), audit.jobs_stuck()), (Some(2), Some(2)));
     let sum = audit.succeeded + audit.archived + audit.deleted + audit.still_queued + audit.lost;
     assert_eq!(sum, audit.enqueued);
 }

@@ -22,12 +22,14 @@ pub mod scraper;
 mod stand;
 mod strain;
 mod targets_file;
+mod theirs;
 mod throttle;
 mod upkeep;
 pub mod uptime;
 pub(crate) mod watch;
 
 pub use crate::plan::TARGETS_FILE;
+pub use theirs::{DEFAULTS, How, Started, Template, TemplateError, Theirs, Workers};
 pub(crate) use watch::HARNESS;
 
 use crate::abort::Abort;
@@ -51,7 +53,7 @@ use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::note::Note;
-use firedrill_reports::record::Audit;
+use firedrill_reports::record::{Audit, Interference, Meddling};
 use fleet::Fleet;
 use hands::Hands;
 use left::Left;
@@ -61,10 +63,12 @@ use producer::ProducerTask;
 use replica::Replica;
 use scraper::Addresses;
 use stand::Stand;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 use targets_file::TargetsFile;
 use tokio::sync::mpsc;
 use watch::Watch;
@@ -76,7 +80,9 @@ pub struct LiveOptions {
     pub exe: PathBuf,
     /// Where to get a Redis.
     pub redis: RedisSource,
-    /// Virtual seconds per real second, > 0.
+    /// Who works.
+    pub workers: Workers,
+    /// Virtual seconds per real second, > 0; 1 where workers are not ours.
     pub speed: f64,
     /// Virtual time 0 of the plan.
     pub epoch: Time,
@@ -213,7 +219,11 @@ async fn run_on_given(
     options: &LiveOptions,
     sink: Sink<'_>,
 ) -> Ran {
-    let (ours, abort) = (Ours::of(plan), &options.abort);
+    let ours = match &options.workers {
+        Workers::Ours => Ours::of(plan),
+        Workers::Theirs(theirs) => Ours::of(plan).with_guests(theirs.stay()),
+    };
+    let abort = &options.abort;
     let notes = (options.state.as_path(), home.journal());
     let given = match GivenRedis::take(address, ours, notes, abort).await {
         Ok(given) => given,
@@ -238,6 +248,7 @@ async fn run_on(
     options: &LiveOptions,
     sink: Sink<'_>,
 ) -> Result<Ended, LiveError> {
+    let begun_at = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let begun = begin(redis, home, plan, options).await?;
     let Begun {
         stand,
@@ -304,10 +315,21 @@ async fn run_on(
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
+    for (subject, saw) in stand.fleet.meddled(begun_at.as_secs_f64()).await {
+        let found = Interference {
+            at_ms: stopped_at.millis() - clock.virtual_start.millis(),
+            until_ms: None,
+            what: Meddling::Ended,
+            subject,
+            saw,
+        };
+        sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
+    }
     let ledgers = stand.fleet.end().await;
     let producer = producer.finish(clock, &options.abort).await;
     let left = Left {
         by_hand: roster.by_hand(),
+        seen: options.workers.are_ours(),
         living,
         producer: producer.map_err(LiveError::Ledger)?,
         ledgers,
@@ -367,7 +389,13 @@ async fn begin(
         let downstream = Downstream::open(plan, &socket, told.0.clone());
         let downstream =
             downstream.map_err(|error| LiveError::System("what workers share", error))?;
-        let links = Links::open(plan, &address, told.0.clone()).await;
+        let guests = match &options.workers {
+            Workers::Ours => BTreeSet::new(),
+            // Those that are there already have an address.
+            Workers::Theirs(theirs) if theirs.stay() => BTreeSet::new(),
+            Workers::Theirs(_) => plan.processes().into_iter().map(|(name, _)| name).collect(),
+        };
+        let links = Links::open(plan, &address, &guests, told.0.clone()).await;
         let links = links.map_err(|error| LiveError::System("links", error))?;
         let open = || RedisBroker::open(&address, redis_options.clone());
         // Whoever goes over a link finds our own process there.
@@ -381,7 +409,8 @@ async fn begin(
         let brokers = (producer, open().await?, open().await?);
         let replica = Replica::start(plan, &redis).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
-        let ways = (&address, &links, downstream.as_ref().map(Downstream::path));
+        let shared = downstream.as_ref().map(Downstream::path);
+        let ways = (&address, &links, shared, brokers.2.clone());
         let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
         Ok::<_, LiveError>((brokers, fleet, (links, downstream), replica))
     };

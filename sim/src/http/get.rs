@@ -129,8 +129,7 @@ impl FromStr for Url {
 /// Without user and password.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.place(), self.path)
+        write!(f, "{}://{}{}", self.scheme(), self.place(), self.path)
     }
 }
 
@@ -145,6 +144,18 @@ impl Url {
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
+    }
+
+    /// What is asked for there, with its query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The same server, with another path: what is given goes after what there is.

@@ -3,6 +3,7 @@
 //! By the `docker` program, as a person would: it knows contexts, `DOCKER_HOST` and rootless daemons, Podman answers to
 //! the same words, and an HTTP client for Docker's API would be more than half of all we compile.
 
+pub mod guest;
 pub mod reaper;
 
 use crate::redis_server::login::secret;
@@ -89,31 +90,50 @@ impl fmt::Display for ContainerName {
 /// # Errors
 /// When Docker cannot be asked, refuses, or does not answer in time.
 pub fn remove(name: &ContainerName) -> io::Result<()> {
+    let words = ["rm", "--force", "--volumes", &name.0];
+    match ran(&on_path()?, &words, DONE_WITHIN)? {
+        Err(said) if !said.to_lowercase().contains("no such container") => {
+            Err(io::Error::other(format!("docker rm: {said}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The `docker` program on PATH.
+fn on_path() -> io::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let docker = crate::redis_server::find_program(&[PROGRAM], std::env::split_paths(&path));
-    let docker = docker.ok_or_else(|| io::Error::other("there is no `docker` on PATH"))?;
+    docker.ok_or_else(|| io::Error::other("there is no `docker` on PATH"))
+}
+
+/// What docker printed, or what it said when it failed. For those who have no runtime; what it prints must fit into a pipe.
+///
+/// # Errors
+/// When it cannot be started, or does not end in time.
+fn ran(docker: &Path, words: &[&str], within: Duration) -> io::Result<Result<String, String>> {
     let mut child = std::process::Command::new(docker)
-        .args(["rm", "--force", "--volumes", &name.0])
+        .args(words)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let deadline = std::time::Instant::now() + DONE_WITHIN;
+    let deadline = std::time::Instant::now() + within;
     while child.try_wait()?.is_none() {
         if std::time::Instant::now() >= deadline {
             // It may end in this very moment.
             let _ = child.kill();
             let _ = child.wait();
-            return Err(io::Error::other("`docker rm` does not end"));
+            let what = words.first().copied().unwrap_or_default();
+            return Err(io::Error::other(format!("`docker {what}` does not end")));
         }
         std::thread::sleep(LOOK_AGAIN);
     }
     let output = child.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    match output.status.success() || said.to_lowercase().contains("no such container") {
-        true => Ok(()),
-        false => Err(io::Error::other(format!("docker rm: {said}"))),
-    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    Ok(match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    })
 }
 
 /// A private Redis in a container. Dropping it removes the container.
@@ -340,12 +360,22 @@ impl RedisContainer {
     }
 }
 
-/// What docker printed; its own words when it fails.
+/// What docker printed, on both of its outputs: a container's log is. Its own words when it fails.
 async fn docker_does(
     docker: &Path,
     args: &[&str],
     within: Duration,
 ) -> Result<String, RedisServerError> {
+    let [printed, said] = docker_says(docker, args, within).await?;
+    Ok(printed + &said)
+}
+
+/// What docker printed, and what it said beside that; its own words when it fails.
+async fn docker_says(
+    docker: &Path,
+    args: &[&str],
+    within: Duration,
+) -> Result<[String; 2], RedisServerError> {
     let what = args.first().copied().unwrap_or_default();
     let output = Command::new(docker)
         .args(args)
@@ -357,9 +387,8 @@ async fn docker_does(
         .map_err(|_| container_error(format!("docker {what} took longer than {within:?}")))?
         .map_err(|error| container_error(format!("{}: {error}", docker.display())))?;
     if output.status.success() {
-        // A container's log is on both.
-        let text = [output.stdout, output.stderr].concat();
-        return Ok(String::from_utf8_lossy(&text).into_owned());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        return Ok([text(&output.stdout), text(&output.stderr)]);
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(container_error(format!("docker {what}: {said}")))

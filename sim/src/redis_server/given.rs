@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
+/// Most keys that a database may hold of workers that were there before.
+const GUESTS_MAX: u64 = 4_096;
 /// How long removing keys may take.
 const CLEANS_WITHIN: Duration = Duration::from_secs(30);
 /// The same when somebody waits for a stopped drill, and when they have asked twice.
@@ -169,13 +171,17 @@ impl GivenRedis {
         let claimed = |error: BrokerError| Unsettled::Claimed(refusal(&error));
         // But for the claim.
         let others = broker.key_count().await.map_err(claimed)?.saturating_sub(1);
-        if others > 0 && !self.claim.ours.is_beside_others() {
+        let is_beside = self.claim.ours.is_beside_others();
+        if others > 0
+            && !is_beside
+            && !self.has_but_guests(broker, others).await.map_err(claimed)?
+        {
             return Err(Unsettled::Claimed(RedisServerError::NotEmpty {
                 address: address.to_string(),
                 keys: others,
             }));
         }
-        if others > 0 {
+        if others > 0 && is_beside {
             self.finds_its_names_free(broker).await?;
         }
         if !self.claim.begin(broker).await.map_err(claimed)? {
@@ -194,6 +200,11 @@ impl GivenRedis {
             .await
             .map_err(claimed)?;
         found.remove(broker).await.map_err(claimed)
+    }
+
+    /// Whether there is nothing but what workers say of themselves that take part and were there before.
+    async fn has_but_guests(&self, broker: &RedisBroker, count: u64) -> Result<bool, BrokerError> {
+        Ok(count <= GUESTS_MAX && self.claim.ours.are_of_guests(&broker.keys().await?))
     }
 
     /// Sees that nobody has queues that are called like ours.
@@ -372,6 +383,8 @@ async fn undo(broker: &RedisBroker, claim: &Claim, undos: &[Undo]) -> Result<(),
             | Undo::End { .. }
             | Undo::Continue { .. }
             | Undo::Container { .. }
+            | Undo::Thaw { .. }
+            | Undo::StartContainer { .. }
             | Undo::TargetsFile { .. } => {}
         }
     }

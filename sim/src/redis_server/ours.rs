@@ -9,6 +9,8 @@ pub use survey::{Foreign, Survey};
 
 use crate::plan::{Arrivals, IdPattern, Plan, arrivals};
 use crate::producer::{Payload, id_of, is_child, task_id};
+use crate::redis_server::given::claim;
+use firedrill_asynq::keys;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::rng;
 use rand::RngExt;
@@ -56,6 +58,28 @@ pub struct Ours {
     /// nobody else had when it began.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     whole: bool,
+    /// Whose servers there are beside those of the drill.
+    #[serde(default, skip_serializing_if = "Guests::are_none")]
+    guests: Guests,
+}
+
+/// Servers of workers of the team's own, which have names and ids that nobody knows before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Guests {
+    /// None takes part: one that comes is a stranger's.
+    #[default]
+    None,
+    /// They came with the drill, and what they say of themselves goes with it.
+    Come,
+    /// They were there before and stay: what they say of themselves is let be.
+    Stay,
+}
+
+impl Guests {
+    fn are_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 impl Ours {
@@ -94,6 +118,7 @@ impl Ours {
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
             garbled: plan.all_garbled_ids(),
             whole: false,
+            guests: Guests::None,
         }
     }
 
@@ -112,7 +137,26 @@ impl Ours {
             garbled: BTreeSet::new(),
             enqueue: false,
             whole: true,
+            guests: Guests::None,
         }
+    }
+
+    /// The same, where workers are the team's own: what servers there are are theirs. `stay`: they are there before the drill and
+    /// after it.
+    #[must_use]
+    pub fn with_guests(self, stay: bool) -> Self {
+        Self {
+            guests: if stay { Guests::Stay } else { Guests::Come },
+            ..self
+        }
+    }
+
+    /// Whether a database with nothing but these keys is empty for it: what workers say of themselves that were there before.
+    pub(crate) fn are_of_guests(&self, keys: &BTreeSet<Vec<u8>>) -> bool {
+        self.guests == Guests::Stay
+            && keys
+                .iter()
+                .all(|key| is_presence(key) || key == claim::KEY.as_bytes())
     }
 
     /// Whether it may be beside what others have.
@@ -221,6 +265,9 @@ impl Ours {
         let Some((host, id)) = host_and_id(name) else {
             return false;
         };
+        if !self.guests.are_none() {
+            return true;
+        }
         let own_process = self.processes.iter().any(|process| process == host);
         (own_process && self.whole) || ((host == HOST || own_process) && ids.contains(&id))
     }
@@ -229,6 +276,14 @@ impl Ours {
     fn is_scheduler(name: &str, ids: &BTreeSet<Uuid>) -> bool {
         host_and_id(name).is_some_and(|(host, id)| host == HOST && ids.contains(&id))
     }
+}
+
+/// Whether a key is what servers say of themselves.
+fn is_presence(key: &[u8]) -> bool {
+    [keys::SERVERS, keys::WORKERS].iter().any(|index| {
+        let rest = key.strip_prefix(index.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b":{"))
+    })
 }
 
 fn drawn(dice: &mut rand_chacha::ChaCha8Rng) -> Uuid {

@@ -252,6 +252,7 @@ fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
     let account = |lever: Lever| {
         let facts = Facts {
             processes: vec![owner("1.2.3.00000004")],
+            guests: Vec::new(),
             redis: Where::Own,
             server: Some(owner("5.6.7.00000008")),
             maxmemory: "0".into(),
@@ -317,5 +318,47 @@ fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
         Lever::Scrape { reachable: false },
     ] {
         assert_eq!(account(lever), Account::default());
+    }
+}
+
+#[test]
+fn containers_of_others_run_in_the_end() {
+    let id = GuestId::try_from("ab".repeat(32)).unwrap();
+    let account = |lever: ProcessLever| {
+        let facts = Facts {
+            processes: Vec::new(),
+            guests: vec![id.clone()],
+            redis: Where::Own,
+            server: None,
+            maxmemory: "0".into(),
+        };
+        Account::of(&Lever::Process(lever), facts)
+    };
+    let thaw = Undo::Thaw {
+        container: id.clone(),
+    };
+    let start = Undo::StartContainer {
+        container: id.clone(),
+    };
+    let terminate = ProcessLever::Terminate { grace_ms: None };
+    for (lever, owes, pays) in [
+        (ProcessLever::Stop, vec![&thaw], vec![]),
+        (ProcessLever::Continue, vec![], vec![&thaw]),
+        (ProcessLever::Kill, vec![&start], vec![&thaw]),
+        (terminate, vec![&start], vec![&thaw]),
+        // It is down for a moment.
+        (ProcessLever::Restart, vec![&start], vec![&start, &thaw]),
+    ] {
+        let found = account(lever);
+        assert_eq!(found.owes.iter().collect::<Vec<_>>(), owes, "{lever:?}");
+        assert_eq!(found.pays.iter().collect::<Vec<_>>(), pays, "{lever:?}");
+    }
+    for wrong in [
+        "ab".repeat(31),
+        "x".repeat(64),
+        "--help".to_owned(),
+        String::new(),
+    ] {
+        assert!(GuestId::try_from(wrong).is_err());
     }
 }

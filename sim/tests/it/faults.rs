@@ -134,6 +134,45 @@ fn every_fault_bites_and_heals_and_is_explained() {
     }
 }
 
+/// Whose handlers, clocks and calls are not ours knows no plan: what is done to those needs workers of ours, and what is done to
+/// processes, Redis, queues and the producer does not.
+#[test]
+fn what_only_workers_of_ours_can_do_is_told_with_what_would_do() {
+    let of_processes_and_needs_ours = [
+        "worker.clock-skew",
+        "worker.crash-loop",
+        "worker.deploy-broken",
+        "worker.die",
+        "worker.lose-lease",
+        "worker.memory-limit",
+        "link.lose-reply",
+        "link.repeat",
+    ];
+    for kind in fault::KINDS {
+        let needs = plan_of(&scenario(kind)).needs_our_workers();
+        let expected = kind.name.starts_with("handler.")
+            || kind.name.starts_with("resource.")
+            || of_processes_and_needs_ours.contains(&kind.name);
+        let found = needs
+            .iter()
+            .any(|of| of.what == format!("faults: {0} ({0})", kind.name));
+        assert_eq!(found, expected, "{}: {needs:?}", kind.name);
+        assert!(
+            needs
+                .iter()
+                .all(|of| !of.why.is_empty() && !of.instead.is_empty())
+        );
+    }
+    let to_producer = scenario_with(
+        fault::KINDS
+            .iter()
+            .find(|kind| kind.name == "link.repeat")
+            .unwrap(),
+        "call: enqueue, share: 10%, select: [producer]",
+    );
+    assert_eq!(plan_of(&to_producer).needs_our_workers(), []);
+}
+
 #[test]
 fn what_the_model_cannot_have_is_told_with_its_place() {
     for kind in fault::KINDS {

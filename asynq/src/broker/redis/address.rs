@@ -231,6 +231,35 @@ impl Address {
             .ok()
     }
 
+    /// The same by way of a port of this machine, for a client whose login and database are somebody else's business: of whoever
+    /// says the [opening](Self::opening) for it. `None` as for [`Self::way`].
+    #[must_use]
+    pub fn opened_at(&self, port: u16) -> Option<Self> {
+        self.way()?;
+        format!("redis://127.0.0.1:{port}/{}", self.database)
+            .parse()
+            .ok()
+    }
+
+    /// What a client says first to be who this address says, in the database that it names: as it is sent, and how often Redis
+    /// answers `+OK` to it.
+    #[must_use]
+    pub fn opening(&self) -> (Vec<u8>, usize) {
+        let mut commands = Vec::new();
+        if let Some(password) = &self.login.password {
+            let mut auth = redis::cmd("AUTH");
+            auth.arg(self.login.user.as_deref()).arg(password);
+            commands.push(auth);
+        }
+        if self.database != 0 {
+            let mut select = redis::cmd("SELECT");
+            select.arg(self.database);
+            commands.push(select);
+        }
+        let said = commands.iter().flat_map(redis::Cmd::get_packed_command);
+        (said.collect(), commands.len())
+    }
+
     /// Whether it leads to a Redis Cluster.
     #[must_use]
     pub fn is_cluster(&self) -> bool {

@@ -31,9 +31,12 @@ pub(crate) fn programs() -> &'static Programs {
     })
 }
 
-fn go(verb: &[&str], out: &Path, package: &str) {
+/// Builds a package of the module.
+pub(crate) fn go(verb: &[&str], out: &Path, package: &str) {
     let output = Command::new("go")
         .current_dir(MODULE)
+        // Nothing of it needs the machine's libraries, and containers have none.
+        .env("CGO_ENABLED", "0")
         .args(verb)
         .arg(out)
         .arg(package)

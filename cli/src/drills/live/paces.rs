@@ -7,7 +7,7 @@ use crate::progress::about;
 use crate::signals::Signals;
 use firedrill_asynq::clock::Time;
 use firedrill_sim::drill::DrillError;
-use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
+use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE, Workers};
 use firedrill_sim::pace::{self, Machine, Pace, Packing, measure};
 use firedrill_sim::plan::Demand;
 use firedrill_sim::redis_server::given::journal;
@@ -28,6 +28,8 @@ impl LiveSet {
         match (&self.redis, self.jobs) {
             // They would get into each other's queues.
             (RedisSource::Given(_), _) => 1,
+            // Their ports and files are named once.
+            _ if !self.workers.are_ours() => 1,
             (_, Jobs::Fixed(jobs)) => jobs.get(),
             (_, Jobs::Auto) => cores * SIDE_BY_SIDE,
         }
@@ -90,6 +92,7 @@ impl LiveSet {
         let options = LiveOptions {
             exe: std::env::current_exe().map_err(Failure::environment)?,
             redis: self.redis.clone(),
+            workers: Workers::Ours,
             speed: 1.0,
             epoch: Time::from_millis(0),
             dir: dir.path().to_path_buf(),

@@ -5,6 +5,11 @@ use crate::record::Audit;
 use crate::score::{DrillScore, Effect, RemedyScore};
 use crate::waits::Waits;
 
+/// A count, or that nobody can tell.
+pub(crate) fn count(count: Option<u64>) -> String {
+    count.map_or_else(|| "not known".to_owned(), |count| count.to_string())
+}
+
 /// What a drill's audit says beyond its table: classes that are rare, and where tasks were left; `None` where there is
 /// nothing more to say.
 pub(crate) fn classes(audit: &Audit) -> Option<Told> {
@@ -28,10 +33,20 @@ pub(crate) fn classes(audit: &Audit) -> Option<Told> {
     );
     let waiting = audit.stuck.saturating_sub(audit.orphaned);
     tell(waiting, "stuck in queues that nobody takes from");
+    if audit.unseen {
+        let untold = match audit.untold {
+            0 => String::new(),
+            count => format!("; {count} are gone, and Redis has not counted that they succeeded"),
+        };
+        parts.push(format!(
+            "the workers were your own: what became of tasks is what Redis has and has counted, and when they were begun, and how \
+             often, is not known{untold}"
+        ));
+    }
     if parts.is_empty() {
         return None;
     }
-    let bad = audit.jobs_lost() > 0 || audit.jobs_stuck() > 0;
+    let bad = audit.jobs_lost() > Some(0) || audit.jobs_stuck() > Some(0);
     let tone = if bad { Tone::Bad } else { Tone::Warn };
     Some((parts.join("; "), tone))
 }
@@ -71,8 +86,10 @@ pub(crate) fn remedies(drill: &DrillScore) -> Vec<[Told; 7]> {
         let backlog = remedy
             .backlog
             .map_or("-".to_owned(), |count| count.to_string());
+        let is_unseen = drill.audit.as_ref().is_some_and(|audit| audit.unseen);
         let harm = match remedy.harm_ms {
             Some(ms) => format!("until +{}", length(ms)),
+            None if is_unseen => "not known".to_owned(),
             None => "no longer".to_owned(),
         };
         [

@@ -160,9 +160,9 @@ impl Drill {
             alert_sources: drill.heard.as_ref().map(AlertSources::from),
             exposure_seconds: seconds(drill.exposure_ms),
             audit: drill.audit.clone(),
-            jobs_lost: audit.map(Audit::jobs_lost),
-            jobs_duplicated: audit.map(Audit::jobs_duplicated),
-            jobs_stuck: audit.map(Audit::jobs_stuck),
+            jobs_lost: audit.and_then(Audit::jobs_lost),
+            jobs_duplicated: audit.and_then(Audit::jobs_duplicated),
+            jobs_stuck: audit.and_then(Audit::jobs_stuck),
             remedies: drill.remedies.iter().map(Remedy::from).collect(),
             waits: waits
                 .map(|queue| (queue.queue.clone(), (&queue.counts).into()))

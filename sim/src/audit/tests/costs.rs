@@ -47,6 +47,7 @@ fn cut(steps: &str, absences: &Absences) -> Option<Cost> {
         by_hand: &[],
         absences: absences.clone(),
         ledgers_whole: true,
+        counted: None,
     });
     audit.audit.costs.get("mend").copied()
 }
@@ -231,6 +232,7 @@ fn nobody_is_charged_for_what_another_did() {
             by_hand: &by_hand,
             absences: Absences::default(),
             ledgers_whole: true,
+            counted: None,
         });
         assert_eq!(audited.audit.costs, BTreeMap::new());
     }

@@ -106,6 +106,7 @@ fn audited(more: &str, arrivals: &[[Note<String>; 2]], ledger: Vec<Note<String>>
         by_hand: &[],
         absences: Absences::default(),
         ledgers_whole: true,
+        counted: None,
     })
 }
 

@@ -287,6 +287,7 @@ fn audited_of(plan: &Plan, histories: &[History<'_>]) -> Audit {
         by_hand: &by_hand,
         absences: absences(),
         ledgers_whole: true,
+        counted: None,
     };
     audit(&evidence).audit
 }

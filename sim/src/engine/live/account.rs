@@ -32,7 +32,8 @@ impl Stand {
         let Some(lever) = turn.lever(&self.plan) else {
             return Ok(Vec::new());
         };
-        let pids = self.fleet.pids(&turn.targets(&self.plan));
+        let targets = turn.targets(&self.plan);
+        let pids = self.fleet.pids(&targets);
         let owner = |pid: u32| Owner::of(pid).ok();
         let maxmemory = match lever {
             Lever::Redis(RedisLever::Fill | RedisLever::Limit { .. }) => self.maxmemory().await,
@@ -40,6 +41,7 @@ impl Stand {
         };
         let facts = Facts {
             processes: pids.into_iter().filter_map(owner).collect(),
+            guests: self.fleet.guests(&targets),
             redis: self.place.clone(),
             server: self.redis.pid().and_then(owner),
             maxmemory,

@@ -1,8 +1,10 @@
 //! A worker process as its parent sees it: started, told the time, watched, killed.
 
 use crate::engine::live::evidence::{HeldLedger, LeftLedger};
-use crate::engine::live::scraper::Place;
+use crate::engine::live::scraper::{Page, Place};
 use crate::guard;
+use crate::redis_server::docker::guest::Guest;
+use crate::signals;
 use crate::worker::{Report, WorkerSpec};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_detector::text::printable;
@@ -54,8 +56,8 @@ pub enum Told {
 #[derive(Debug, thiserror::Error)]
 #[error("worker {process}: {reason}")]
 pub struct ChildError {
-    process: String,
-    reason: String,
+    pub(super) process: String,
+    pub(super) reason: String,
 }
 
 /// How a process ended that did not boot.
@@ -69,12 +71,26 @@ pub(crate) struct FailedBoot {
 
 /// A running worker process. Dropping it kills it.
 pub struct WorkerChild {
-    child: Child,
-    stdin: ChildStdin,
+    body: Body,
     process: String,
-    /// Where its `/metrics` is.
-    pub place: Place,
-    /// Its ledger.
+    /// Where its `/metrics` is, if it has any.
+    pub(crate) place: Option<Page>,
+    /// What is ours of it; `None`: it is the team's own.
+    ours: Option<OfOurs>,
+}
+
+/// What a worker is.
+enum Body {
+    /// A child of ours.
+    Child(Child),
+    /// A container of the team's, and whether it was ended by us.
+    Guest(Guest, bool),
+}
+
+/// What a worker of ours has, and none of the team's.
+struct OfOurs {
+    /// It is told the time there.
+    stdin: ChildStdin,
     ledger: HeldLedger,
 }
 
@@ -136,16 +152,39 @@ impl WorkerChild {
         });
         let held = HeldLedger::open(&spec.ledger)
             .map_err(|error| failed(format!("has no ledger: {error}")))?;
+        let place = Place {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            token: spec.token.clone(),
+        };
         Ok(Self {
-            child,
-            stdin,
+            body: Body::Child(child),
             process: spec.process.clone(),
-            place: Place {
-                address: SocketAddr::from(([127, 0, 0, 1], port)),
-                token: spec.token.clone(),
-            },
-            ledger: held,
+            place: Some(place.into()),
+            ours: Some(OfOurs {
+                stdin,
+                ledger: held,
+            }),
         })
+    }
+
+    /// One of the team's own, which works already.
+    pub(super) fn of_team(child: Child, process: &str, place: Option<Page>) -> Self {
+        Self {
+            body: Body::Child(child),
+            process: process.to_owned(),
+            place,
+            ours: None,
+        }
+    }
+
+    /// A container of the team's, which works already, and goes on when this is dropped.
+    pub(super) fn of_guest(guest: Guest, process: &str, place: Option<Page>) -> Self {
+        Self {
+            body: Body::Guest(guest, false),
+            process: process.to_owned(),
+            place,
+            ours: None,
+        }
     }
 
     /// Starts a process of a release that has a mistake in its configuration, and waits until it has ended.
@@ -188,43 +227,62 @@ impl WorkerChild {
         })
     }
 
-    /// Tells it the time; it starts to work.
+    /// Tells it the time; it starts to work. One of the team's own knows the time, and does so already.
     ///
     /// # Errors
     /// When the process has ended.
     pub async fn begin(&mut self, clock: ClockOrigin) -> Result<(), ChildError> {
+        let Some(ours) = &mut self.ours else {
+            return Ok(());
+        };
         let failed = |reason: String| ChildError {
             process: self.process.clone(),
             reason,
         };
         let mut line = serde_json::to_string(&clock).map_err(|error| failed(error.to_string()))?;
         line.push('\n');
-        self.stdin
+        ours.stdin
             .write_all(line.as_bytes())
             .await
             .map_err(|error| failed(format!("has ended: {error}")))
     }
 
-    /// Its process id, while it runs.
+    /// Its process id, while it runs; none of a container.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
-        self.child.id()
+        match &self.body {
+            Body::Child(child) => child.id(),
+            Body::Guest(..) => None,
+        }
     }
 
-    /// Its open ledger.
+    /// Its name in the plan.
+    pub(crate) fn process(&self) -> &str {
+        &self.process
+    }
+
+    /// Whether it outlives the drill.
+    pub(crate) fn is_guest(&self) -> bool {
+        matches!(self.body, Body::Guest(..))
+    }
+
+    /// Its open ledger, if it has one.
     #[must_use]
-    pub fn ledger(&self) -> &File {
-        self.ledger.file()
+    pub fn ledger(&self) -> Option<&File> {
+        self.ours.as_ref().map(|ours| ours.ledger.file())
     }
 
     /// The ledger of a process that has ended.
-    pub(crate) fn into_ledger(self) -> LeftLedger {
-        self.ledger.left()
+    pub(crate) fn into_ledger(self) -> Option<LeftLedger> {
+        self.ours.map(|ours| ours.ledger.left())
     }
 
-    /// Whether the process has ended.
+    /// Whether the process has ended. Of a container: whether we have ended it; what others do to it is found out in the end.
     pub fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+        match &mut self.body {
+            Body::Child(child) => !matches!(child.try_wait(), Ok(None)),
+            Body::Guest(_, ended) => *ended,
+        }
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -232,7 +290,24 @@ impl WorkerChild {
     /// # Errors
     /// When the system refuses.
     pub async fn kill(&mut self) -> io::Result<()> {
-        self.child.kill().await
+        match &mut self.body {
+            Body::Child(child) => child.kill().await,
+            Body::Guest(guest, ended) => {
+                *ended = guest.kill().await.map_err(io::Error::other)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Stops it or lets it go on; answers whether it is seen to be so.
+    pub(crate) async fn signal(&self, signal: Signal) -> bool {
+        match &self.body {
+            Body::Child(child) => match child.id() {
+                Some(pid) => signals::send(pid, signal).await,
+                None => false,
+            },
+            Body::Guest(guest, _) => guest.pause(signal == Signal::STOP).await.unwrap_or(false),
+        }
     }
 
     /// SIGTERM and waits for the graceful end; SIGKILL when that takes longer than `patience`. Answers whether the
@@ -241,17 +316,24 @@ impl WorkerChild {
     /// # Errors
     /// When the system refuses.
     pub async fn stop(&mut self, patience: Duration) -> io::Result<bool> {
-        if let Some(pid) = self
-            .child
+        let child = match &mut self.body {
+            Body::Child(child) => child,
+            Body::Guest(guest, ended) => {
+                let stopped = guest.stop(patience).await.map_err(io::Error::other);
+                *ended = stopped.is_ok();
+                return stopped;
+            }
+        };
+        if let Some(pid) = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
         {
             // ESRCH: it has ended already, which `wait` below sees.
             let _ = kill_process(pid, Signal::TERM);
         }
-        match tokio::time::timeout(patience, self.child.wait()).await {
+        match tokio::time::timeout(patience, child.wait()).await {
             Ok(ended) => ended.map(|_| true),
-            Err(_) => self.child.kill().await.map(|()| false),
+            Err(_) => child.kill().await.map(|()| false),
         }
     }
 }

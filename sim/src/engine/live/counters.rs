@@ -4,7 +4,7 @@
 //! and what died with a process is counted by whoever recovers the task, without a return in any ledger. No more than
 //! that may differ.
 
-use crate::audit::{ByHand, Hand, ProcessLedger};
+use crate::audit::{ByHand, Counted, Hand, ProcessLedger};
 use crate::plan::{Plan, Routes, TaskPlan};
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::broker::redis::RedisBroker;
@@ -73,6 +73,15 @@ async fn get(broker: &RedisBroker, key: String) -> Result<u64, BrokerError> {
     };
     let number = value.parse();
     number.map_err(|_| BrokerError::Refused(format!("{key} is `{value:.40}`, no count").into()))
+}
+
+/// How many attempts have ended well in each queue: every end is counted, and those that failed a second time.
+pub(crate) fn successes(counters: &BTreeMap<String, Counters>) -> Counted {
+    let of = |(queue, of): (&String, &Counters)| {
+        let well = of.processed.total.saturating_sub(of.failed.total);
+        (queue.clone(), well)
+    };
+    Counted(counters.iter().map(of).collect())
 }
 
 /// Attempts of a queue's tasks, as the ledgers have them.

@@ -4,15 +4,18 @@ use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
-use crate::engine::live::scraper::Addresses;
+use crate::engine::live::scraper::{Addresses, Page, Place};
+use crate::engine::live::theirs::{Done, Workers};
 use crate::engine::live::throttle::{Quota, Throttle, Throttled};
 use crate::engine::live::watch::{Death, Roster};
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::http;
 use crate::metrics::kube::{Ended as WhyEnded, Pods};
 use crate::plan::{Backoff, Plan};
+use crate::redis_server::docker::guest::GuestId;
 use crate::signals;
 use crate::worker::WorkerSpec;
+use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use rustix::process::Signal;
@@ -35,6 +38,10 @@ const STOP_SLACK: Duration = Duration::from_millis(500);
 /// The worker processes of a drill.
 pub(crate) struct Fleet {
     exe: PathBuf,
+    /// Who they are.
+    workers: Workers,
+    /// Who is asked in Redis whether one of the team's own is there.
+    asks: RedisBroker,
     specs: Vec<WorkerSpec>,
     dir: PathBuf,
     told: UnboundedSender<Told>,
@@ -46,6 +53,8 @@ pub(crate) struct Fleet {
     first: usize,
     /// Those that have been scaled away, or are not there yet, or are being replaced.
     left: BTreeSet<String>,
+    /// What we have done to containers of the team's, by process.
+    done: BTreeMap<String, Done>,
     /// Those of which a broken release was deployed.
     broken: BTreeSet<String>,
     /// Those that are throttled, and those of them that run.
@@ -75,10 +84,14 @@ impl Fleet {
     pub(crate) async fn start(
         plan: &Plan,
         options: &LiveOptions,
-        (redis, links, shared): (&Address, &Links, Option<&Path>),
+        (redis, links, shared, asks): (&Address, &Links, Option<&Path>, RedisBroker),
         told: UnboundedSender<Told>,
         addresses: (Addresses, usize),
     ) -> Result<Self, LiveError> {
+        let way = |process: &str| match options.workers {
+            Workers::Ours => links.address(process, redis),
+            Workers::Theirs(_) => links.address_of_guest(process, redis),
+        };
         let specs = plan
             .processes()
             .into_iter()
@@ -87,11 +100,11 @@ impl Fleet {
                 incarnation: 0,
                 port: 0,
                 // Whoever goes over a link finds the harness there.
-                server_of: match links.address(&process, redis) {
+                server_of: match way(&process) {
                     Some(_) => None,
                     None => options.redis.server_of(),
                 },
-                redis: links.address(&process, redis).unwrap_or(redis.clone()),
+                redis: way(&process).unwrap_or(redis.clone()),
                 process,
                 shared: shared.map(Path::to_owned),
                 ledger: PathBuf::new(),
@@ -101,6 +114,8 @@ impl Fleet {
             .collect();
         let mut fleet = Self {
             exe: options.exe.clone(),
+            workers: options.workers.clone(),
+            asks,
             specs,
             dir: options.dir.clone(),
             told,
@@ -109,6 +124,7 @@ impl Fleet {
             addresses: addresses.0,
             first: addresses.1,
             left: BTreeSet::new(),
+            done: BTreeMap::new(),
             broken: BTreeSet::new(),
             quotas: BTreeMap::new(),
             throttles: BTreeMap::new(),
@@ -128,6 +144,7 @@ impl Fleet {
             .collect();
         for name in names {
             if plan.is_there_at_start(&name) {
+                fleet.find(&name, true);
                 fleet.spawn(&name).await?;
             } else {
                 fleet.find(&name, false);
@@ -141,7 +158,11 @@ impl Fleet {
     fn find(&self, process: &str, found: bool) {
         let mut specs = self.specs.iter();
         if let Some(index) = specs.position(|spec| spec.process == process) {
-            self.addresses.find(self.first + index, found);
+            let is_target = match &self.workers {
+                Workers::Ours => true,
+                Workers::Theirs(theirs) => theirs.page(index).is_some(),
+            };
+            self.addresses.find(self.first + index, found && is_target);
         }
     }
 
@@ -226,7 +247,7 @@ impl Fleet {
     pub(crate) fn go_on(&self, names: &[String]) {
         for name in names {
             if let (Some(roster), Some(child)) = (&self.roster, self.running.get(name)) {
-                roster.is_there(name, child.id(), Some(child.ledger()));
+                roster.is_there(name, child.id(), child.ledger());
             }
         }
     }
@@ -265,7 +286,7 @@ impl Fleet {
                     cluster.tell(|pods| starts(pods, name, clock.now()));
                 }
                 if let Some(roster) = &self.roster {
-                    roster.is_there(name, child.id(), Some(child.ledger()));
+                    roster.is_there(name, child.id(), child.ledger());
                 }
             }
             // A new process has the limit of the one before.
@@ -412,8 +433,7 @@ impl Fleet {
             }
             let ended = self.ended(&name, clock);
             if let Some(child) = self.running.remove(&name) {
-                self.ledgers
-                    .push(Ended::new(child.into_ledger(), Some(ended)));
+                self.has_left(child, Some(ended));
             }
             self.begin_anew(&[name], Pods::starts_again, clock).await?;
             started += 1;
@@ -430,10 +450,22 @@ impl Fleet {
         spec.ledger = self
             .dir
             .join(format!("{process}.{}.ledger", spec.incarnation));
-        let child = WorkerChild::start(&self.exe, spec, self.told.clone()).await?;
+        let child = match &self.workers {
+            Workers::Ours => WorkerChild::start(&self.exe, spec, self.told.clone()).await?,
+            Workers::Theirs(theirs) => {
+                let log = spec.ledger.with_extension("log");
+                let started = theirs.start(&self.exe, (spec, index), &self.asks, &log);
+                started.await?
+            }
+        };
+        self.done.entry(process.to_owned()).or_default().starts += u32::from(spec.incarnation > 0);
         spec.incarnation += 1;
-        spec.port = child.place.address.port();
-        self.addresses.set(self.first + index, child.place.clone());
+        if let Some(Page::Ours(Place { address, .. })) = &child.place {
+            spec.port = address.port();
+        }
+        if let Some(place) = &child.place {
+            self.addresses.set(self.first + index, place.clone());
+        }
         self.running.insert(process.to_owned(), child);
         Ok(())
     }
@@ -442,6 +474,36 @@ impl Fleet {
     pub(crate) fn pids(&self, names: &[String]) -> Vec<u32> {
         let running = names.iter().filter_map(|name| self.running.get(name));
         running.filter_map(WorkerChild::id).collect()
+    }
+
+    /// The containers of the team's among these processes.
+    pub(crate) fn guests(&self, names: &[String]) -> Vec<GuestId> {
+        let Workers::Theirs(theirs) = &self.workers else {
+            return Vec::new();
+        };
+        let specs = self.specs.iter().enumerate();
+        let meant = specs.filter(|(_, spec)| names.contains(&spec.process));
+        meant
+            .filter_map(|(index, _)| theirs.guest(index))
+            .map(|guest| guest.id.clone())
+            .collect()
+    }
+
+    /// What others have done to containers of the team's since `from`, Unix seconds: to which, and what.
+    pub(crate) async fn meddled(&self, from: f64) -> Vec<(String, String)> {
+        let Workers::Theirs(theirs) = &self.workers else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (index, spec) in self.specs.iter().enumerate() {
+            let Some(guest) = theirs.guest(index) else {
+                continue;
+            };
+            let done = self.done.get(&spec.process).copied().unwrap_or_default();
+            let saw = done.beyond(guest, from).await;
+            found.extend(saw.map(|saw| (spec.process.clone(), saw)));
+        }
+        found
     }
 
     /// Process ids of all that run.
@@ -465,7 +527,7 @@ impl Fleet {
         for (name, child) in &mut self.running {
             child.begin(clock).await?;
             cluster.runs_as(name, child.id());
-            roster.is_there(name, child.id(), Some(child.ledger()));
+            roster.is_there(name, child.id(), child.ledger());
         }
         (self.roster, self.cluster) = (Some(roster), Some(cluster));
         Ok(())
@@ -476,6 +538,17 @@ impl Fleet {
         if let Some(roster) = &self.roster {
             names.iter().for_each(|name| roster.leaves(name));
         }
+    }
+
+    /// A process is gone, and has left its ledger, if it had one; `at`: when the plan ended it.
+    fn has_left(&mut self, child: WorkerChild, at: Option<Time>) {
+        self.done
+            .entry(child.process().to_owned())
+            .or_default()
+            .ends += 1;
+        let ledger = child.into_ledger();
+        self.ledgers
+            .extend(ledger.map(|ledger| Ended::new(ledger, at)));
     }
 
     /// When a process that is gone has ended: now, unless it died in the middle of a call.
@@ -503,8 +576,7 @@ impl Fleet {
                 killed.gone += 1;
             }
             let ended = self.ended(name, clock);
-            self.ledgers
-                .push(Ended::new(child.into_ledger(), Some(ended)));
+            self.has_left(child, Some(ended));
         }
         self.tell(names, Pods::gone);
         killed
@@ -518,12 +590,16 @@ impl Fleet {
             let Some(child) = self.running.get_mut(name) else {
                 continue;
             };
-            let Some(pid) = child.id() else { continue };
-            seen += usize::from(signals::send(pid, signal).await);
+            let done = self.done.entry(name.clone()).or_default();
+            match signal {
+                Signal::STOP => done.pauses += 1,
+                _ => done.unpauses += 1,
+            }
+            seen += usize::from(child.signal(signal).await);
             if signal == Signal::CONT
                 && let Some(roster) = &self.roster
             {
-                roster.is_there(name, Some(pid), Some(child.ledger()));
+                roster.is_there(name, child.id(), child.ledger());
             }
         }
         seen
@@ -571,8 +647,7 @@ impl Fleet {
             there += usize::from(was_there);
             graceful += usize::from(gracefully);
             let ended = self.ended(&name, clock);
-            self.ledgers
-                .push(Ended::new(child.into_ledger(), Some(ended)));
+            self.has_left(child, Some(ended));
         }
         Ok((there, graceful))
     }
@@ -682,13 +757,17 @@ impl Fleet {
     pub(crate) async fn end(&mut self) -> Vec<Ended> {
         self.throttles.clear();
         while let Some((name, mut child)) = self.running.pop_first() {
+            // They were there before, and go on.
+            if child.is_guest() {
+                continue;
+            }
             // The drill is over: what is in progress counts as still queued. `kill_on_drop` covers an error here.
             let _ = child.kill().await;
             let died = self
                 .roster
                 .as_ref()
                 .and_then(|roster| roster.take_death(&name));
-            self.ledgers.push(Ended::new(child.into_ledger(), died));
+            self.has_left(child, died);
         }
         std::mem::take(&mut self.ledgers)
     }

@@ -27,6 +27,8 @@ pub(super) struct Left {
     pub(super) absences: Absences,
     /// What operators did to which tasks.
     pub(super) by_hand: Vec<ByHand>,
+    /// Whether executions are seen: workers of ours write them down.
+    pub(super) seen: bool,
     /// Processes that were there in the end.
     pub(super) living: BTreeSet<String>,
     pub(super) stopped_at: Time,
@@ -44,6 +46,15 @@ struct Found {
 }
 
 impl Left {
+    /// What in Redis is the drill's.
+    fn ours(&self, plan: &Plan) -> Ours {
+        match self.seen {
+            true => Ours::of(plan),
+            // Whether they stay is a matter of what is removed.
+            false => Ours::of(plan).with_guests(true),
+        }
+    }
+
     /// Looks at what is in Redis, and tells what all of it proves.
     pub(super) async fn prove(
         self,
@@ -58,8 +69,11 @@ impl Left {
             aborted: self.aborted,
         };
         let found = match self.aborted {
-            true => glance(plan, (broker, &self.living)).await,
-            false => Some(look(plan, stand, (broker, &self.living)).await?),
+            true => glance(plan, &self.ours(plan), (broker, &self.living)).await,
+            false => {
+                let ours = self.ours(plan);
+                Some(look((plan, &ours), stand, (broker, &self.living)).await?)
+            }
         };
         let Some(found) = found else {
             // Without it nothing is proven of any task.
@@ -86,7 +100,8 @@ impl Left {
         }
         let absences = self.absences;
         let is_told = !absences.was_away(REDIS, start, self.stopped_at);
-        if ledgers_whole && is_told && !plan.loses_tasks_on_their_way() {
+        // Whose workers write nothing down has nothing to hold against what asynq counts.
+        if self.seen && ledgers_whole && is_told && !plan.loses_tasks_on_their_way() {
             for (queue, saw) in counters::wrong(
                 plan,
                 &found.counters,
@@ -115,6 +130,7 @@ impl Left {
             by_hand: &self.by_hand,
             absences,
             ledgers_whole,
+            counted: (!self.seen).then(|| counters::successes(&found.counters)),
         };
         let audited = Box::new(audit::audit(&evidence));
         if let Some(noted) = &self.noted {
@@ -135,7 +151,7 @@ impl Left {
 
 /// All that is in Redis when a drill has run to its end.
 async fn look(
-    plan: &Plan,
+    (plan, ours): (&Plan, &Ours),
     stand: &mut Stand,
     (broker, living): (&RedisBroker, &BTreeSet<String>),
 ) -> Result<Found, LiveError> {
@@ -146,17 +162,20 @@ async fn look(
     let span = (start, start.plus_millis(plan.duration_ms));
     Ok(Found {
         left: left_in_redis(plan, broker, living).await?,
-        foreign: Ours::of(plan).survey(broker, true).await?.foreign,
+        foreign: ours.survey(broker, true).await?.foreign,
         counters: counters::read(plan, broker, span).await?,
     })
 }
 
 /// What can be had at once when a drill was stopped: nothing is started and nobody waited for, a Redis that answers does so
 /// soon.
-async fn glance(plan: &Plan, (broker, living): (&RedisBroker, &BTreeSet<String>)) -> Option<Found> {
+async fn glance(
+    plan: &Plan,
+    ours: &Ours,
+    (broker, living): (&RedisBroker, &BTreeSet<String>),
+) -> Option<Found> {
     let left = tokio::time::timeout(LOOKS_WITHIN, left_in_redis(plan, broker, living)).await;
     let left = left.ok()?.ok()?;
-    let ours = Ours::of(plan);
     let survey = tokio::time::timeout(LOOKS_WITHIN, ours.survey(broker, true)).await;
     let survey = survey.ok().and_then(Result::ok);
     Some(Found {

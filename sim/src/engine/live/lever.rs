@@ -9,6 +9,7 @@ use super::LiveError;
 use super::child::{Effect, Told};
 use super::director::Seen;
 use super::replica::Replica;
+use super::scraper::{Page, Place};
 use super::stand::{AtWork, Stand};
 use crate::agenda::{Turn, What, over};
 use crate::audit::REDIS;
@@ -144,11 +145,11 @@ impl Stand {
                 self.roster.reaches(instance, true);
             }
             let answers = match self.addresses.get(number) {
-                Some(place) => {
-                    let connected = tokio::net::TcpStream::connect(place.address).await;
-                    connected.is_ok()
+                Some(Page::Ours(Place { address, .. })) => {
+                    tokio::net::TcpStream::connect(address).await.is_ok()
                 }
-                None => false,
+                // Exporters are ours.
+                Some(Page::Named(_)) | None => false,
             };
             seen += usize::from(answers == there);
         }

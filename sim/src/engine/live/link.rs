@@ -1,6 +1,7 @@
 //! Links: a TCP proxy for each client of Redis that a plan does something to. What goes over it is delayed or held, in its
 //! order; nothing is lost, and nothing is closed when it heals: TCP repeats what was not acknowledged.
 
+mod opening;
 mod pump;
 mod resp;
 mod talk;
@@ -12,8 +13,9 @@ use crate::plan::Plan;
 use firedrill_asynq::broker::redis::address::{Address, Way};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::rng;
+use opening::Opening;
 use pump::{Busy, Dice};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
@@ -42,6 +44,13 @@ pub(crate) struct Links {
 
 /// Who listens to a link: rules about calls, and whose calls they are.
 type Hears = Option<(Arc<Rules>, Arc<str>)>;
+
+/// What a link does beyond forwarding; by default nothing.
+#[derive(Clone, Default)]
+struct Beyond {
+    hears: Hears,
+    opens: Option<Arc<Opening>>,
+}
 
 /// One client's link. Dropping it closes it.
 pub(super) struct Link {
@@ -97,26 +106,36 @@ impl Drop for Link {
 }
 
 impl Links {
-    /// The links that a plan needs, before the Redis at `address`.
+    /// The links that a plan needs, before the Redis at `address`. `guests`: clients that are not ours, which go over a link
+    /// whatever the plan does to them, where there can be one: it logs in for them.
     ///
     /// # Errors
     /// When there is no port to be had, or what is there cannot be linked to.
     pub(crate) async fn open(
         plan: &Plan,
         address: &Address,
+        guests: &BTreeSet<String>,
         told: UnboundedSender<Told>,
     ) -> io::Result<Self> {
         let rules = Arc::new(Rules::new(told));
         let heard = plan.heard_clients();
+        let mut clients = plan.linked_clients();
+        if address.way().is_some() {
+            clients.extend(guests.iter().map(String::as_str));
+        }
+        let opening = Arc::new(Opening::of(address));
         let mut all = BTreeMap::new();
-        for client in plan.linked_clients() {
+        for client in clients {
             let way = address.way().ok_or_else(|| {
                 io::Error::other("links lead to one Redis without TLS, not to what was given")
             })?;
             let dice = rng::stream(plan.seed, &format!("link/{client}"));
             let name: Arc<str> = client.into();
-            let hears = heard.contains(client).then(|| (rules.clone(), name));
-            all.insert(client.to_owned(), Link::open(way, dice, hears).await?);
+            let beyond = Beyond {
+                hears: heard.contains(client).then(|| (rules.clone(), name)),
+                opens: guests.contains(client).then(|| opening.clone()),
+            };
+            all.insert(client.to_owned(), Link::open(way, dice, beyond).await?);
         }
         Ok(Self { all, rules })
     }
@@ -139,6 +158,11 @@ impl Links {
     /// Where a client finds Redis, if that is over a link.
     pub(crate) fn address(&self, client: &str, redis: &Address) -> Option<Address> {
         redis.by_way_of(self.all.get(client)?.port)
+    }
+
+    /// Where one that is not ours finds it, if that is over a link.
+    pub(crate) fn address_of_guest(&self, client: &str, redis: &Address) -> Option<Address> {
+        redis.opened_at(self.all.get(client)?.port)
     }
 
     /// Leads the links of these clients elsewhere, or back; answers how many there are.
@@ -255,16 +279,16 @@ impl Link {
 
     /// One that nobody listens to.
     pub(super) async fn plain(way: Way, dice: Dice) -> io::Result<Self> {
-        Self::open(way, dice, None).await
+        Self::open(way, dice, Beyond::default()).await
     }
 
-    async fn open(way: Way, dice: Dice, hears: Hears) -> io::Result<Self> {
+    async fn open(way: Way, dice: Dice, beyond: Beyond) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let (state, _) = watch::channel(State::default());
         let watched = state.subscribe();
         let leads = Arc::new(Mutex::new(way.clone()));
-        let to = (leads.clone(), hears);
+        let to = (leads.clone(), beyond);
         let accepting = tokio::spawn(accept(listener, to, watched, dice));
         Ok(Self {
             port,
@@ -370,7 +394,7 @@ async fn greet(port: u16) -> io::Result<()> {
 /// Takes connections until the link is closed.
 async fn accept(
     listener: TcpListener,
-    (leads, hears): (Arc<Mutex<Way>>, Hears),
+    (leads, beyond): (Arc<Mutex<Way>>, Beyond),
     state: watch::Receiver<State>,
     mut dice: Dice,
 ) {
@@ -378,25 +402,31 @@ async fn accept(
     // All connections of a client share a thin link.
     let thin: [Busy; 2] = Default::default();
     loop {
-        let Ok((client, _)) = listener.accept().await else {
+        let Ok((client, from)) = listener.accept().await else {
             continue;
         };
+        // Whoever is logged in by the link must be who started the drill: a port is open to the whole machine.
+        if beyond.opens.is_some() && !opening::is_ours(from, client.local_addr()) {
+            continue;
+        }
         while connections.try_join_next().is_some() {}
         let way = leads.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (state, dice, thin) = (state.clone(), pump::split(&mut dice), thin.clone());
-        let talk = hears
-            .clone()
-            .map(|(rules, client)| Talk::new(rules, client));
+        let Beyond { hears, opens } = beyond.clone();
+        let talk = hears.map(|(rules, client)| Talk::new(rules, client));
         connections.spawn(async move {
             // A connection that breaks is closed on both sides: that is all there is to tell.
-            let _ = forward(client, (way, talk), state, (dice, thin)).await;
+            let _ = forward(client, (way, talk, opens), state, (dice, thin)).await;
         });
     }
 }
 
+/// Where a connection leads, who listens to it, and what is said first.
+type To = (Way, Option<Talk>, Option<Arc<Opening>>);
+
 async fn forward(
     client: TcpStream,
-    (way, talk): (Way, Option<Talk>),
+    to: To,
     state: watch::Receiver<State>,
     own: ([Dice; 2], [Busy; 2]),
 ) -> io::Result<()> {
@@ -405,7 +435,7 @@ async fn forward(
     let (mut reset, mut led) = (state.clone(), state.clone());
     let leads = led.borrow().led;
     tokio::select! {
-        done = carry(client, (way, talk), state, own) => done,
+        done = carry(client, to, state, own) => done,
         // It leads elsewhere now.
         Ok(_) = led.wait_for(|state| state.led != leads) => Ok(()),
         // A link that is gone resets nobody.
@@ -419,7 +449,7 @@ async fn forward(
 
 async fn carry(
     client: TcpStream,
-    (way, talk): (Way, Option<Talk>),
+    (way, talk, opens): To,
     mut state: watch::Receiver<State>,
     own: ([Dice; 2], [Busy; 2]),
 ) -> io::Result<()> {
@@ -427,12 +457,14 @@ async fn carry(
     pump::passes(&mut state, pump::ASKING).await;
     match way {
         Way::Socket(path) => {
-            let server = UnixStream::connect(path).await?;
+            let mut server = UnixStream::connect(path).await?;
+            opening::say(opens.as_deref(), &mut server).await?;
             pump::both(client, server, state, own, talk.as_ref()).await;
         }
         Way::Server(place) => {
-            let server = TcpStream::connect(place).await?;
+            let mut server = TcpStream::connect(place).await?;
             server.set_nodelay(true)?;
+            opening::say(opens.as_deref(), &mut server).await?;
             pump::both(client, server, state, own, talk.as_ref()).await;
         }
     }

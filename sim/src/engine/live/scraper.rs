@@ -1,6 +1,7 @@
 //! Scrapes every target at its interval, as Prometheus does, and hands the results on in order of their time.
 
 use crate::http;
+use crate::http::get::{Client, Url};
 use crate::metrics::{Value, exposition};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ pub struct Addresses(Arc<Mutex<Places>>);
 
 #[derive(Debug, Default)]
 struct Places {
-    by_target: BTreeMap<usize, Place>,
+    by_target: BTreeMap<usize, Page>,
     /// Targets that cannot be reached.
     out_of_reach: BTreeSet<usize>,
     /// How late targets answer, virtual milliseconds.
@@ -24,7 +25,7 @@ struct Places {
     not_found: BTreeSet<usize>,
 }
 
-/// Where a target is.
+/// Where a target of ours is, on loopback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Its address.
@@ -33,10 +34,39 @@ pub struct Place {
     pub token: String,
 }
 
+/// Where a target is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// Ours.
+    Ours(Place),
+    /// One that somebody named.
+    Named(Url),
+}
+
+impl From<Place> for Page {
+    fn from(place: Place) -> Self {
+        Self::Ours(place)
+    }
+}
+
+impl Page {
+    /// Its page of metrics; `None` when it cannot be had in time, or is not one.
+    async fn fetched(&self, path: &str, patience: Duration) -> Option<String> {
+        match self {
+            Self::Ours(Place { address, token }) => {
+                let fetched = http::fetch_from(*address, path, Some(token));
+                tokio::time::timeout(patience, fetched).await.ok().flatten()
+            }
+            // Nobody in particular asks, and a Prometheus would not hear more than that it failed either.
+            Self::Named(url) => Client::default().get(url, patience).await.ok(),
+        }
+    }
+}
+
 impl Addresses {
     /// Sets the place of target number `target`.
-    pub fn set(&self, target: usize, place: Place) {
-        self.places().by_target.insert(target, place);
+    pub(crate) fn set(&self, target: usize, page: impl Into<Page>) {
+        self.places().by_target.insert(target, page.into());
     }
 
     /// From now on target number `target` can be reached, or not.
@@ -89,7 +119,7 @@ impl Addresses {
     }
 
     /// The place of target number `target`, if it ever had one. One whose process is gone keeps it.
-    pub(crate) fn get(&self, target: usize) -> Option<Place> {
+    pub(crate) fn get(&self, target: usize) -> Option<Page> {
         self.places().by_target.get(&target).cloned()
     }
 }
@@ -203,11 +233,7 @@ pub async fn scrape_loop(
         let late_ms = addresses.slow_ms(schedule.target);
         let reachable = addresses.is_reachable(schedule.target) && late_ms < schedule.timeout_ms;
         let values = match addresses.get(schedule.target).filter(|_| reachable) {
-            Some(Place { address, token }) => {
-                let fetched = http::fetch_from(address, schedule.path, Some(&token));
-                let fetched = tokio::time::timeout(patience, fetched);
-                fetched.await.ok().flatten()
-            }
+            Some(place) => place.fetched(schedule.path, patience).await,
             None if reachable => None,
             // Packets that nobody answers: Prometheus waits until it loses patience. No hiccup is to be told from that.
             None => {

@@ -1,6 +1,6 @@
 //! `targets.json`: where a drill's targets are now, as Prometheus' file-based service discovery reads it.
 
-use crate::engine::live::scraper::Addresses;
+use crate::engine::live::scraper::{Addresses, Page, Place};
 use crate::files;
 #[cfg(test)]
 use crate::plan::TARGETS_FILE;
@@ -62,7 +62,21 @@ impl TargetsFile {
             .iter()
             .enumerate()
             .filter_map(|(number, target)| {
-                let address = addresses.get(number)?.address;
+                let place = addresses.get(number)?;
+                let (address, page) = match &place {
+                    Page::Ours(Place { address, .. }) => (address.to_string(), Vec::new()),
+                    Page::Named(url) => {
+                        let page = [
+                            ("__scheme__", url.scheme()),
+                            ("__metrics_path__", url.path()),
+                        ];
+                        (
+                            url.place(),
+                            page.map(|(name, value)| (name, Cow::from(value.to_owned())))
+                                .to_vec(),
+                        )
+                    }
+                };
                 let own = [("job", &target.job), ("instance", &target.instance)];
                 let other = target
                     .labels
@@ -78,8 +92,8 @@ impl TargetsFile {
                 let pace = pace.into_iter().filter(|_| target.has_own_pace);
                 let pace = pace.map(|(name, ms)| (name, Cow::from(format!("{ms}ms"))));
                 Some(Group {
-                    targets: [address.to_string()],
-                    labels: labels.chain(pace).collect(),
+                    targets: [address],
+                    labels: labels.chain(pace).chain(page).collect(),
                 })
             })
             .collect();
@@ -97,7 +111,6 @@ impl Drop for TargetsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::live::scraper::Place;
 
     #[test]
     fn it_tells_what_is_known_and_goes_with_the_drill() {

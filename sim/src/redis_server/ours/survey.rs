@@ -1,6 +1,6 @@
 //! Looks through a whole Redis: what there is of a drill, and what of others.
 
-use super::{Ours, PROBE_QUEUE};
+use super::{Guests, Ours, PROBE_QUEUE, is_presence};
 use crate::redis_server::given::claim;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::keys::{self, Queue};
@@ -181,6 +181,7 @@ impl Look<'_> {
             rest.strip_suffix('}').map(str::to_owned)
         };
         match key {
+            _ if self.ours.guests == Guests::Stay && is_presence(key.as_bytes()) => {}
             // The names are looked at last, the claim is removed last of all.
             keys::QUEUES | claim::KEY => {}
             keys::SERVERS | keys::WORKERS | keys::SCHEDULERS => self.index(key).await?,

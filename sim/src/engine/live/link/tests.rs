@@ -20,7 +20,7 @@ fn server() -> String {
 
 async fn link() -> Link {
     let dice = rng::stream(1, "test");
-    Link::open(Way::Server(server()), dice, None).await.unwrap()
+    Link::plain(Way::Server(server()), dice).await.unwrap()
 }
 
 fn slow(delay_ms: u64, jitter_ms: u64) -> State {

@@ -1,0 +1,253 @@
+//! A team's own workers in containers that run already: what the plan does to them, and how they are left.
+
+use super::peer::need_peers;
+use super::team::{all_was_seen, record, worker};
+use crate::docker::{docker, program};
+use crate::nodes::Node;
+use crate::support::{firedrill, said, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+const SCENARIO: &str = "\
+version: firedrill/v1
+name: team
+family: worker-crashed
+summary: What is done to a team's containers.
+seed: 7
+duration: 44s
+warmup: 4s
+queues: { default: { wait_objective: 30s } }
+workload:
+  - { task: mail, queue: default, arrivals: { constant: 10/s, until: 38s }, service: { constant: 20ms } }
+workers:
+  - { name: w, processes: 2, concurrency: 4 }
+scrape: { interval: 1s, timeout: 1s }
+evaluation: { interval: 1s }
+timeline:
+  - { at: 6s, fault: worker.kill, select: all, until: { at: 12s, remedy: worker.restart } }
+  - { at: 20s, fault: worker.stop, select: [w-1], until: { at: 24s } }
+  - { at: 28s, fault: worker.terminate, select: [w-0], until: { at: 33s, remedy: worker.restart } }
+incidents:
+  - { cause: worker-crashed, of: worker.kill, wanted: page, within: 8s }
+";
+
+const RULES: &str = "\
+groups:
+- name: team
+  rules:
+  - alert: Waiting
+    expr: asynq_queue_latency_seconds{queue=\"default\"} > 2
+    labels: { severity: page }
+";
+
+/// Two containers of the worker on a Redis of the team's; gone with it.
+struct Team {
+    redis: Node,
+    name: String,
+}
+
+impl Team {
+    fn start(what: &str) -> Self {
+        let team = Self {
+            redis: Node::start(&[]),
+            name: format!("firedrill-team-{what}-{}", std::process::id()),
+        };
+        let tar = Command::new("tar")
+            .args([
+                "-C",
+                worker().parent().unwrap().to_str().unwrap(),
+                "-c",
+                "worker",
+            ])
+            .output()
+            .unwrap();
+        docker(&["import", "-", &team.name], &tar.stdout);
+        for number in 0..2 {
+            team.run(&number.to_string(), &["--label", "firedrill.consent=true"]);
+        }
+        team
+    }
+
+    /// The name of a container.
+    fn container(&self, number: &str) -> String {
+        format!("{}-{number}", self.name)
+    }
+
+    fn run(&self, number: &str, more: &[&str]) {
+        let name = self.container(number);
+        let address = format!("REDIS_ADDR=127.0.0.1:{}", self.redis.port);
+        let first = [
+            "run",
+            "-d",
+            "--network",
+            "host",
+            "--hostname",
+            &name,
+            "--name",
+            &name,
+            "--env",
+            &address,
+        ];
+        let of = format!("team={}", self.name);
+        let words = [
+            &first[..],
+            &["--label", &of],
+            more,
+            &[&self.name, "/worker"],
+        ]
+        .concat();
+        docker(&words, &[]);
+    }
+
+    /// What firedrill is told of it; its state is kept in `dir`.
+    fn args(&self) -> [String; 6] {
+        [
+            "run".into(),
+            "s.yaml".into(),
+            "--rules=r.yml".into(),
+            "--group-wait=0s".into(),
+            format!("--redis=127.0.0.1:{}", self.redis.port),
+            format!("--worker-docker=label=team={}", self.name),
+        ]
+    }
+
+    /// How each of its containers is.
+    fn states(&self) -> Vec<String> {
+        let inspect = |number| {
+            let format = ["inspect", "--format", "{{.State.Status}}"];
+            let name = self.container(number);
+            docker(&[&format[..], &[&name]].concat(), &[])
+                .trim()
+                .to_owned()
+        };
+        ["0", "1"].map(inspect).to_vec()
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        let of = format!("label=team={}", self.name);
+        let all = docker(&["ps", "-aq", "--filter", &of], &[]);
+        let remove = ["rm", "--force"].into_iter().chain(all.lines());
+        docker(&remove.collect::<Vec<_>>(), &[]);
+        docker(&["rmi", &self.name], &[]);
+    }
+}
+
+/// A folder with a scenario, and the rules.
+fn folder(scenario: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("s.yaml"), scenario).unwrap();
+    fs::write(dir.path().join("r.yml"), RULES).unwrap();
+    dir
+}
+
+#[test]
+fn a_teams_containers_take_part_and_are_left_running() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start("part");
+    let dir = folder(SCENARIO);
+    let dir = dir.path();
+    let args = team.args();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (code, told, also) = said(dir, &args);
+    let recorded = record(dir, "team");
+    all_was_seen(&recorded, 6, &also);
+    assert_eq!(code, Some(0), "{told}{also}");
+    assert_eq!(
+        recorded.header.environment["workers"],
+        "the team's own, in containers"
+    );
+    let audit = recorded.audit().unwrap();
+    assert_eq!(
+        (audit.intended, audit.lost, audit.untold),
+        (380, 0, 0),
+        "{audit:?}"
+    );
+    assert!(audit.succeeded >= 300, "{audit:?}");
+    assert_eq!(team.states(), ["running", "running"]);
+
+    // They are there for the next one, and what others do to them meanwhile is told.
+    let container = team.container("1");
+    let meddler = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_secs(8));
+        docker(&["pause", &container], &[]);
+        docker(&["unpause", &container], &[]);
+    });
+    let quiet: Vec<&str> = SCENARIO
+        .lines()
+        .filter(|line| !line.contains("worker."))
+        .collect();
+    let quiet = quiet
+        .join("\n")
+        .replace("worker-crashed", "benign")
+        .replace("incidents:", "")
+        .replace("timeline:", "");
+    fs::write(
+        dir.join("s.yaml"),
+        quiet.replace("44s", "16s").replace("38s", "12s"),
+    )
+    .unwrap();
+    let (code, told, also) = said(dir, &args);
+    meddler.join().unwrap();
+    assert_eq!(code, Some(3), "{told}{also}");
+    assert!(told.contains("1 `pause`, 1 `unpause` in minute"), "{told}");
+}
+
+#[test]
+fn containers_that_a_killed_firedrill_has_ended_or_frozen_go_on() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start("killed");
+    let text = SCENARIO
+        .replace(
+            "worker.kill, select: all, until: { at: 12s",
+            "worker.kill, select: [w-0], until: { at: 15s",
+        )
+        .replace(
+            "{ at: 20s, fault: worker.stop, select: [w-1], until: { at: 24s } }",
+            "{ at: 6s, fault: worker.stop, select: [w-1], until: { at: 15s } }",
+        );
+    let dir = folder(&text);
+    let mut run = firedrill()
+        .current_dir(dir.path())
+        .env("XDG_STATE_HOME", dir.path())
+        .args(team.args())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("both to be hit", || team.states() == ["exited", "paused"]);
+    let pid = Pid::from_raw(i32::try_from(run.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    run.wait().unwrap();
+    wait_until("both to go on", || team.states() == ["running", "running"]);
+}
+
+#[test]
+fn a_container_without_its_owners_consent_is_not_touched() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start("consent");
+    team.run("2", &[]);
+    let dir = folder(SCENARIO);
+    let args = team.args();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (code, _, told) = said(dir.path(), &args);
+    assert_eq!(code, Some(4), "{told}");
+    let expected = format!(
+        "container {}: its owner has not agreed",
+        team.container("2")
+    );
+    assert!(told.contains(&expected), "{told}");
+    assert_eq!(team.states(), ["running", "running"]);
+}

@@ -1,0 +1,118 @@
+//! What is asked of `--worker-cmd` is held against the scenarios before anything starts. The workers themselves take part in
+//! `interop::team`.
+
+use crate::support::said;
+use std::fs;
+
+const SCENARIO: &str = "\
+version: firedrill/v1
+name: ours
+family: slow-jobs
+summary: Handlers fail, and one is slow.
+duration: 20m
+warmup: 1m
+queues: { default: {} }
+workload:
+  - { task: mail, queue: default, arrivals: { poisson: 1/s }, service: { constant: 20ms } }
+workers:
+  - { name: w, processes: 2, concurrency: 4 }
+timeline:
+  - { id: boom, at: 5m, fault: handler.fail, task: mail, share: 50%, until: { at: 6m } }
+  - { id: gone, at: 8m, fault: worker.kill, select: all, until: { at: 9m, remedy: worker.restart } }
+incidents:
+  - { cause: other, of: boom, unusual_cause: true, wanted: ticket, within: 2m }
+  - { cause: worker-crashed, of: gone, wanted: page, within: 3m }
+";
+
+#[test]
+fn what_only_our_workers_can_do_is_refused_with_its_steps_and_what_would_do() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("s.yaml"), SCENARIO).unwrap();
+    // Nothing of it is looked for: it is refused before.
+    let (code, out, told) = said(dir.path(), &["run", "s.yaml", "--worker-cmd", "./nothing"]);
+    assert_eq!((code, &*out), (Some(2), ""));
+    insta::assert_snapshot!(told, @"
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: ours: this scenario needs workers of firedrill's, and these are your own:
+        faults: boom (handler.fail): handlers of other workers do not know the plan; instead: worker.stop, worker.cpu-throttle or a link fault slow what they do; worker.kill ends it
+    ");
+    assert!(!dir.path().join("runs").exists());
+}
+
+#[test]
+fn a_speed_or_a_number_that_other_workers_cannot_keep_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let text: Vec<&str> = SCENARIO
+        .lines()
+        .filter(|line| !line.contains("boom"))
+        .collect();
+    fs::write(dir.path().join("s.yaml"), text.join("\n")).unwrap();
+    let mut all = String::new();
+    for more in [
+        &["--speed", "60"][..],
+        &["--jobs", "2"],
+        &["--engine", "virtual"],
+        &["--metrics", "http://127.0.0.1:9100"],
+        &["--metrics", "http://{host}:9100"],
+        &["--worker-env", "A={nothing}"],
+    ] {
+        let args = [&["run", "s.yaml", "--worker-cmd", "./nothing"], more].concat();
+        let (code, out, told) = said(dir.path(), &args);
+        assert_eq!((code, &*out), (Some(2), ""), "{told}");
+        all += &told;
+    }
+    insta::assert_snapshot!(all, @"
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: --speed 60: your own workers know no clock but the real one; leave --speed away, or make it 1
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: --jobs 2: your own workers take part in one drill at a time; leave --jobs away
+    error: --worker-cmd and --worker-docker: on the virtual engine there are no processes; leave `--engine virtual` away
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: --metrics: there are 2 processes, and pages for 1; give one for each, in their order, or one with {index} in it
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: --metrics: {host} is not known here; only {index} is
+    error: invalid value 'A={nothing}' for '--worker-env <NAME=TEMPLATE>': there is no {nothing}; there are {redis}, {host}, {port} and {index}
+
+    For more information, try '--help'.
+    ");
+    assert!(!dir.path().join("runs").exists());
+}
+
+#[test]
+fn containers_are_refused_what_only_workers_that_we_start_can_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let killed: Vec<&str> = SCENARIO
+        .lines()
+        .filter(|line| !line.contains("boom"))
+        .collect();
+    let killed = killed.join("\n");
+    let quiet = killed
+        .replace("worker.kill", "worker.quiet")
+        .replace("until: { at: 9m, remedy: worker.restart }", "until: { at: 9m, remedy: worker.restart } }\n  - { at: 12m, remedy: workers.scale, worker: w, to: 3");
+    let mut all = String::new();
+    for (text, more) in [
+        (&quiet, &[][..]),
+        (&killed, &[]),
+        (&killed, &["--worker-cmd", "./nothing"]),
+    ] {
+        fs::write(dir.path().join("s.yaml"), text).unwrap();
+        let args = [&["run", "s.yaml", "--worker-docker", "a,b"], more].concat();
+        let (code, out, told) = said(dir.path(), &args);
+        assert_eq!((code, &*out), (Some(2), ""), "{told}");
+        all += &told;
+    }
+    insta::assert_snapshot!(all, @"
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: ours: this scenario needs workers that firedrill has started, and these are your own:
+        faults: gone (worker.quiet): it is done by signals to a process of ours; instead: worker.stop freezes a container
+        remedies: workers.scale (workers.scale): containers neither come nor are replaced by ours; instead: worker.terminate, with worker.restart
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: --worker-docker: containers that run already work on a Redis of yours; name it with --redis, a database with nothing in it but what they say of themselves
+    error: the argument '--worker-docker <NAME>' cannot be used with '--worker-cmd <COMMAND>'
+
+    Usage: firedrill run --worker-docker <NAME> <SCENARIO>...
+
+    For more information, try '--help'.
+    ");
+    assert!(!dir.path().join("runs").exists());
+}

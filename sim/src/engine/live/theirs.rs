@@ -1,0 +1,243 @@
+//! Workers of the team's own: a command that is started for each process of the plan, told by its environment where Redis is,
+//! and known to work when its asynq server has registered there.
+//!
+//! They are members like ours: whatever is done to a process is done to them. What only handlers of ours can do is refused
+//! before ([`Plan::needs_our_workers`](crate::plan::Plan::needs_our_workers)), and of executions nothing is known but what
+//! Redis counts.
+
+mod container;
+mod template;
+
+pub(crate) use container::Done;
+pub use template::{Template, TemplateError};
+
+use crate::engine::live::child::{ChildError, WorkerChild};
+use crate::engine::live::scraper::Page;
+use crate::guard;
+use crate::http::get::Url;
+use crate::redis_server::docker::guest::Guest;
+use crate::worker::WorkerSpec;
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::inspector::Inspector;
+use firedrill_asynq::message::ServerInfo;
+use firedrill_detector::text::printable;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use template::Where;
+use tokio::process::{Child, Command};
+
+/// How long its server may take to register, real time.
+const REGISTERS_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// As much of the end of its log is looked at for its last words.
+const LOG_END: usize = 4 << 10;
+
+/// Who works in a live drill.
+#[derive(Debug, Clone, Default)]
+pub enum Workers {
+    /// Processes of ours, whose handlers behave as the plan says.
+    #[default]
+    Ours,
+    /// Processes of the team's own.
+    Theirs(Theirs),
+}
+
+/// Workers of the team's own.
+#[derive(Debug, Clone)]
+pub struct Theirs {
+    /// What they are.
+    pub how: How,
+    /// Where the metrics of each process are, in the plan's order; none: nobody scrapes them.
+    pub metrics: Vec<Url>,
+}
+
+/// What workers of the team's own are.
+#[derive(Debug, Clone)]
+pub enum How {
+    /// Processes that we start.
+    Command(Started),
+    /// Containers that run already, one for each process, in the plan's order.
+    Containers(Vec<Guest>),
+}
+
+/// How a process is started.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The program, and its arguments.
+    pub command: (PathBuf, Vec<String>),
+    /// Variables of its environment, by name; they go before [`DEFAULTS`].
+    pub env: Vec<(String, Template)>,
+}
+
+/// What a worker's environment says where nothing else was asked for.
+pub const DEFAULTS: [(&str, &str); 2] = [("REDIS_URL", "{redis}"), ("REDIS_ADDR", "{host}:{port}")];
+
+impl Workers {
+    /// For people, and for the record: never the command line, in which there may be secrets.
+    #[must_use]
+    pub fn describe(&self) -> Option<&'static str> {
+        match self {
+            Self::Ours => None,
+            Self::Theirs(theirs) => Some(match theirs.how {
+                How::Command(_) => "the team's own, by a command",
+                How::Containers(_) => "the team's own, in containers",
+            }),
+        }
+    }
+
+    /// Whether their executions are seen: ours write them down.
+    #[must_use]
+    pub fn are_ours(&self) -> bool {
+        matches!(self, Self::Ours)
+    }
+}
+
+impl Theirs {
+    /// Where the metrics of a process are, by its number.
+    pub(crate) fn page(&self, index: usize) -> Option<Page> {
+        self.metrics.get(index).cloned().map(Page::Named)
+    }
+
+    /// The container of a process, by its number, if they are in containers.
+    pub(crate) fn guest(&self, index: usize) -> Option<&Guest> {
+        match &self.how {
+            How::Command(_) => None,
+            How::Containers(guests) => guests.get(index),
+        }
+    }
+
+    /// Whether they are here before the drill, and stay.
+    pub(crate) fn stay(&self) -> bool {
+        matches!(self.how, How::Containers(_))
+    }
+
+    /// Starts the process of `spec`, number `index` of the plan's, unless it runs, and waits until its asynq server has registered.
+    /// What it prints goes to `log`, if we have started it.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends at once, does not register within 20 s, or does not serve what the plan's process does.
+    pub(crate) async fn start(
+        &self,
+        exe: &Path,
+        (spec, index): (&WorkerSpec, usize),
+        asks: &RedisBroker,
+        log: &Path,
+    ) -> Result<WorkerChild, ChildError> {
+        let failed = |reason: String| ChildError {
+            process: spec.process.clone(),
+            reason,
+        };
+        let page = self.page(index);
+        let (server, child) = match &self.how {
+            How::Command(started) => {
+                let mut child = started.spawn(exe, (spec, index), log).map_err(failed)?;
+                let server = registered(&mut child, asks).await;
+                let server = server.map_err(|why| failed(format!("{why}{}", last_words(log))))?;
+                let child = WorkerChild::of_team(child, &spec.process, page);
+                (server, child)
+            }
+            How::Containers(guests) => {
+                let guest = guests.get(index);
+                let guest = guest.ok_or_else(|| failed("there is no container for it".into()))?;
+                let server = container::started(guest, asks).await.map_err(failed)?;
+                let child = WorkerChild::of_guest(guest.clone(), &spec.process, page);
+                (server, child)
+            }
+        };
+        let mut processes = spec.plan.processes().into_iter();
+        let plans = processes.find(|(name, _)| *name == spec.process);
+        let mut wanted = plans.iter().flat_map(|(_, worker)| worker.serves());
+        if let Some(queue) = wanted.find(|queue| !server.queues.contains_key(*queue)) {
+            let served: Vec<&str> = server.queues.keys().map(String::as_str).collect();
+            return Err(failed(format!(
+                "it serves {}, and in the scenario it serves {queue}, too; nobody would take its tasks",
+                served.join(", ")
+            )));
+        }
+        Ok(child)
+    }
+}
+
+impl Started {
+    fn spawn(
+        &self,
+        exe: &Path,
+        (spec, index): (&WorkerSpec, usize),
+        log: &Path,
+    ) -> Result<Child, String> {
+        let (program, args) = &self.command;
+        let mut command = Command::from(guard::command(exe, program, args));
+        let place = Where::of(&spec.redis, index);
+        let is_own = |name: &str| self.env.iter().any(|(own, _)| own == name);
+        for (name, template) in &self.env {
+            let value = template.filled(&place);
+            command.env(name, value.map_err(|error| format!("{name}: {error}"))?);
+        }
+        for (name, text) in DEFAULTS.into_iter().filter(|(name, _)| !is_own(name)) {
+            let template: Result<Template, _> = text.parse();
+            // A cluster has no one address; whoever needs it says so.
+            if let Ok(value) = template.and_then(|template| template.filled(&place)) {
+                command.env(name, value);
+            }
+        }
+        let output = |error: io::Error| format!("{}: {error}", log.display());
+        let file = File::create(log).map_err(output)?;
+        let same = file.try_clone().map_err(output)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(same)
+            .kill_on_drop(true);
+        let spawned = command.spawn();
+        spawned.map_err(|error| format!("cannot start: {error}"))
+    }
+}
+
+/// Waits until the server of this process is in Redis.
+async fn registered(child: &mut Child, asks: &RedisBroker) -> Result<ServerInfo, String> {
+    let inspector = Inspector::new(asks.clone());
+    let began = tokio::time::Instant::now();
+    let real = ClockOrigin::real_time();
+    let mut trouble = String::new();
+    loop {
+        match child.try_wait() {
+            Ok(None) => {}
+            Ok(Some(status)) => return Err(format!("it ended at once ({status})")),
+            Err(error) => return Err(error.to_string()),
+        }
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        match inspector.servers(real.now()).await {
+            Ok(list) => {
+                let mut infos = list.servers.into_iter().map(|server| server.info);
+                if let Some(info) = infos.find(|info| Some(info.pid) == pid) {
+                    return Ok(info);
+                }
+            }
+            Err(error) => trouble = format!("; Redis: {error}"),
+        }
+        if began.elapsed() >= REGISTERS_WITHIN {
+            return Err(format!(
+                "no asynq server of process {} has registered within {} s{trouble}: does the worker take its address from \
+                 REDIS_ADDR or REDIS_URL (see --worker-env), and is the command the worker itself, not a shell or `go run` \
+                 around it?",
+                pid.unwrap_or(0),
+                REGISTERS_WITHIN.as_secs()
+            ));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// The last line of its log, as the end of a sentence.
+fn last_words(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let end = &text[text.len().saturating_sub(LOG_END)..];
+    let end = String::from_utf8_lossy(end);
+    let last = end.lines().rfind(|line| !line.trim().is_empty());
+    let said = last.map_or("nothing".into(), |line| printable(line.trim()).to_string());
+    format!("; it said last: {said}")
+}

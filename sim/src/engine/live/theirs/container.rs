@@ -1,0 +1,81 @@
+//! Workers in containers that run already: started again after they were ended, and looked after by Docker's own journal.
+
+use super::{LOOK_AGAIN, REGISTERS_WITHIN};
+use crate::redis_server::docker::guest::Guest;
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::inspector::Inspector;
+use firedrill_asynq::message::ServerInfo;
+use std::collections::BTreeSet;
+use tokio::time::Instant;
+
+/// Starts a container unless it runs, and waits until the asynq server in it has registered, which tells its host's name: a new
+/// one, if the container was started.
+///
+/// # Errors
+/// When Docker refuses, or no server registers within 20 s.
+pub(super) async fn started(guest: &Guest, asks: &RedisBroker) -> Result<ServerInfo, String> {
+    let inspector = Inspector::new(asks.clone());
+    let real = ClockOrigin::real_time();
+    let servers = async |host: &str| -> Result<Vec<ServerInfo>, String> {
+        let list = inspector.servers(real.now()).await;
+        let list = list.map_err(|error| format!("Redis: {error}"))?;
+        let infos = list.servers.into_iter().map(|server| server.info);
+        Ok(infos.filter(|info| info.host == host).collect())
+    };
+    let said = |error: crate::redis_server::docker::guest::GuestError| error.to_string();
+    let host = guest.hostname().await.map_err(said)?;
+    let before = servers(&host).await?;
+    let before: BTreeSet<String> = before.into_iter().map(|info| info.server_id).collect();
+    let is_new = guest.start().await.map_err(said)?;
+    let began = Instant::now();
+    loop {
+        let mut found = servers(&host).await?.into_iter();
+        let found = found.find(|info| !is_new || !before.contains(&info.server_id));
+        if let Some(info) = found {
+            return Ok(info);
+        }
+        if began.elapsed() >= REGISTERS_WITHIN {
+            return Err(format!(
+                "no asynq server of container {} (host {host}) has registered within {} s: does it work on the Redis that --redis \
+                 names, in the same database?",
+                guest.name,
+                REGISTERS_WITHIN.as_secs()
+            ));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// What we have done to a container, to be told from what others do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Done {
+    pub(crate) pauses: u32,
+    pub(crate) unpauses: u32,
+    pub(crate) ends: u32,
+    pub(crate) starts: u32,
+}
+
+impl Done {
+    /// What has happened to a container beyond that since `from`, Unix seconds; or that nobody knows.
+    pub(crate) async fn beyond(self, guest: &Guest, from: f64) -> Option<String> {
+        let ours = [
+            ("pause", self.pauses),
+            ("unpause", self.unpauses),
+            ("die", self.ends),
+            ("start", self.starts),
+        ];
+        let counts = match guest.events(from, &ours.map(|(action, _)| action)).await {
+            Ok(counts) => counts,
+            Err(error) => return Some(format!("what was done to it is not known: {error}")),
+        };
+        let more = ours.iter().filter_map(|(action, ours)| {
+            let count = counts.get(*action).copied().unwrap_or(0);
+            let more = count.checked_sub(*ours).filter(|more| *more > 0)?;
+            Some(format!("{more} `{action}`"))
+        });
+        let more: Vec<String> = more.collect();
+        let name = &guest.name;
+        (!more.is_empty()).then(|| format!("container {name}: {}", more.join(", ")))
+    }
+}

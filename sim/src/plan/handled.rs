@@ -1,0 +1,135 @@
+//! What of a plan only workers of ours can do: their handlers, clocks and lives know the plan, and those of others do not.
+
+use super::{PRODUCER, Plan};
+use crate::lever::{Lever, PointLever, ProcessLever};
+
+/// Something of a plan that needs workers of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ours {
+    /// Where it stands in the scenario, e.g. `faults: crash (handler.crash)`.
+    pub what: String,
+    /// Why others cannot do it.
+    pub why: &'static str,
+    /// What would do instead, for whoever has other workers.
+    pub instead: &'static str,
+}
+
+const HANDLERS: &str = "handlers of other workers do not know the plan";
+const PROTOCOL: &str = "it hits one call of asynq's protocol, as our workers make it";
+
+impl Plan {
+    /// What of it needs workers of ours, in the plan's order; empty: workers of others will do.
+    #[must_use]
+    pub fn needs_our_workers(&self) -> Vec<Ours> {
+        let mut found = Vec::new();
+        for entry in &self.workload {
+            if !entry.then.is_empty() {
+                found.push(Ours {
+                    what: format!("workload: {} (then)", entry.task),
+                    why: "what handlers enqueue is the plan's, and nobody else counts it",
+                    instead: "give the second task arrivals of its own",
+                });
+            }
+        }
+        for worker in self.workers.iter().filter(|worker| worker.groups.is_some()) {
+            found.push(Ours {
+                what: format!("workers: {} (groups)", worker.name),
+                why: "what becomes of a group is known to whoever aggregates it",
+                instead: "leave `groups` away",
+            });
+        }
+        for step in &self.timeline {
+            let hits_workers = step.targets.iter().any(|target| target != PRODUCER);
+            if let Some((why, instead)) = only_ours(&step.fault.begin(), hits_workers) {
+                found.push(Ours {
+                    what: format!("faults: {} ({})", step.id, step.fault.name()),
+                    why,
+                    instead,
+                });
+            }
+        }
+        found
+    }
+}
+
+impl Plan {
+    /// What of it needs workers that we have started, in the plan's order; empty: those that run already will do.
+    #[must_use]
+    pub fn needs_started_workers(&self) -> Vec<Ours> {
+        let faults = self.timeline.iter().map(|step| {
+            let what = format!("faults: {} ({})", step.id, step.fault.name());
+            (what, step.fault.begin())
+        });
+        let remedies = self.remedies.iter().map(|step| {
+            let what = format!("remedies: {} ({})", step.id, step.remedy.name());
+            (what, step.remedy.done(None))
+        });
+        let needs = faults.chain(remedies).filter_map(|(what, lever)| {
+            let (why, instead) = only_started(&lever)?;
+            Some(Ours { what, why, instead })
+        });
+        needs.collect()
+    }
+}
+
+/// Why a lever is for workers that we have started, and what would do instead.
+fn only_started(lever: &Lever) -> Option<(&'static str, &'static str)> {
+    match lever {
+        Lever::Process(ProcessLever::Throttle { .. } | ProcessLever::Quiet) => Some((
+            "it is done by signals to a process of ours",
+            "worker.stop freezes a container",
+        )),
+        Lever::Process(ProcessLever::Deploy { .. }) | Lever::Members { .. } => Some((
+            "containers neither come nor are replaced by ours",
+            "worker.terminate, with worker.restart",
+        )),
+        Lever::Link(_) => Some((
+            "who runs already does not go over a link of ours",
+            "start the worker by --worker-cmd",
+        )),
+        _ => None,
+    }
+}
+
+/// Why a lever is for workers of ours alone, and what would do instead.
+fn only_ours(lever: &Lever, hits_workers: bool) -> Option<(&'static str, &'static str)> {
+    match lever {
+        Lever::Handler(_) => Some((
+            HANDLERS,
+            "worker.stop, worker.cpu-throttle or a link fault slow what they do; worker.kill ends it",
+        )),
+        Lever::Resource { .. } => Some((
+            "what handlers share is a server of the drill that only ours call",
+            "a link fault or worker.cpu-throttle slows all they do",
+        )),
+        Lever::Clock(_) => Some((
+            "the clock of another program cannot be set",
+            "worker.stop makes leases expire, too",
+        )),
+        Lever::Life(_) => Some((
+            "our workers fall ill by themselves",
+            "worker.kill, or worker.terminate, with worker.restart",
+        )),
+        Lever::Point(PointLever::Set(_)) if hits_workers => Some((
+            PROTOCOL,
+            "link.reset or worker.kill hit whatever is under way",
+        )),
+        Lever::Process(ProcessLever::Deploy { boots: false }) => Some((
+            "a release that does not boot is a worker of ours with a mistake in its configuration",
+            "worker.terminate, with worker.restart",
+        )),
+        Lever::Process(_)
+        | Lever::Redis(_)
+        | Lever::Queue { .. }
+        | Lever::Tasks { .. }
+        | Lever::Locks { .. }
+        | Lever::Link(_)
+        | Lever::Load(_)
+        | Lever::Again { .. }
+        | Lever::Point(_)
+        | Lever::Scrape { .. }
+        | Lever::Exporters { .. }
+        | Lever::SlowScrapes { .. }
+        | Lever::Members { .. } => None,
+    }
+}
