@@ -79,7 +79,7 @@ pub enum Colour {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Replay incidents, live or simulated, and print the scorecard
-    Run(Run),
+    Run(Box<Run>),
     /// List the scenarios and rules that are built in
     List(List),
     /// Print a built-in scenario or rule pack as it is written
