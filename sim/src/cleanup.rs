@@ -69,6 +69,11 @@ pub async fn clean_up(scope: &Scope, tell: &mut (dyn FnMut(Told) + Send)) -> io:
             (cleaning.tell)(Told::Failed(message));
         }
     }
+    if !scope.only_list {
+        for left in &cleaning.leftovers {
+            undo::end_processes(&left.open, &left.owner);
+        }
+    }
     let mut entries = noted.left;
     entries.retain(|entry| scope.is_meant(&entry.claim.owner));
     cleaning.databases(entries).await;

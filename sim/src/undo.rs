@@ -6,7 +6,7 @@
 mod home;
 mod journal;
 
-pub use home::{Home, clear};
+pub use home::{Home, clear, end_processes};
 pub use journal::{Journal, JournalError, Open, read};
 
 use crate::files::shown;

@@ -1,6 +1,7 @@
 //! The directory of a drill: its journal, and its Redis if it has one of its own. Its name says whose it is.
 
-use super::journal::{Journal, JournalError};
+use super::Undo;
+use super::journal::{Journal, JournalError, Open};
 use crate::files::shown;
 use crate::owner::Owner;
 use crate::redis_server::{directory, leftovers};
@@ -69,6 +70,17 @@ pub fn clear(dir: &Path, owner: &Owner, is_over: &dyn Fn(&str) -> bool) -> Resul
             remove(dir)
         }
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Ends the processes of a drill whose firedrill, `owner`, is gone, and waits until they are: what they send to a Redis is not to come
+/// after that was cleaned. `open`: what its journal has open. Who does not end is told of by [`clear`], which does the rest.
+pub fn end_processes(open: &[Open], owner: &Owner) {
+    let processes = open
+        .iter()
+        .filter(|open| matches!(open.undo, Undo::End { .. }));
+    for open in processes {
+        let _ = open.undo.here(owner);
     }
 }
 
