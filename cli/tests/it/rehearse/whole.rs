@@ -100,6 +100,8 @@ fn gives_nothing_away(room: &Rehearsed, page: SocketAddr, redis: &str) {
     let shown = snapshot(page);
     assert_eq!(shown["incident"], Value::Null, "{shown:#}");
     tells_nothing("the view", &shown.to_string());
+    // Nor when it may begin.
+    assert!(!shown.to_string().contains("as usual"), "{shown:#}");
     tells_nothing("the page", &got(page, "/"));
     let metrics = got(page, "/metrics");
     assert!(metrics.contains("asynq_"), "{metrics}");
