@@ -31,9 +31,11 @@ impl Talk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was said last.
-    pub(crate) fn last(&self) -> String {
-        self.kept().lines.back().cloned().unwrap_or_default()
+    /// The last lines that were said, at most `most`.
+    pub(crate) fn last(&self, most: usize) -> Vec<String> {
+        let kept = self.kept();
+        let surplus = kept.lines.len().saturating_sub(most);
+        kept.lines.iter().skip(surplus).cloned().collect()
     }
 
     /// Says it on standard error, now or later.

@@ -1,6 +1,7 @@
 //! The live view of a command: the board that its drills tell, and who shows it.
 
 mod draw;
+mod keyboard;
 pub(crate) mod tui;
 
 use crate::args;
@@ -70,10 +71,11 @@ impl<'t> Showing<'t> {
     ) -> Result<Self, Failure> {
         let stopper = signals.stopper();
         let acts = |board: &Board| taken(board, stopper);
-        Self::taking(args, abouts, (more, acts), (signals, terminal))
+        Self::taking(args, abouts, (more, acts, None), (signals, terminal))
     }
 
-    /// The same for a rehearsal: what people do on the page goes to `typed`, as if it had been typed.
+    /// The same for a rehearsal: what people do on the page, and lines that they type below what is drawn on the terminal, go to
+    /// `typed`.
     ///
     /// # Errors
     /// As [`Self::begin`].
@@ -86,14 +88,24 @@ impl<'t> Showing<'t> {
         if args.http.is_none() && !args.tui {
             return Self::begin(args, [about], signals, terminal);
         }
+        let lines = Some(typed.clone());
         let acts = |_: &Board| passed_on(typed);
-        Self::taking(args, [about], (no_pages(), acts), (signals, terminal))
+        Self::taking(
+            args,
+            [about],
+            (no_pages(), acts, lines),
+            (signals, terminal),
+        )
     }
 
     fn taking(
         args: &args::View,
         abouts: impl IntoIterator<Item = About>,
-        (more, acts): (Pages, impl FnOnce(&Board) -> mpsc::Sender<Act>),
+        (more, acts, lines): (
+            Pages,
+            impl FnOnce(&Board) -> mpsc::Sender<Act>,
+            Option<mpsc::UnboundedSender<String>>,
+        ),
         (signals, terminal): (&Signals, &'t Terminal),
     ) -> Result<Self, Failure> {
         let board = Board::new(abouts);
@@ -112,7 +124,7 @@ impl<'t> Showing<'t> {
             terminal.say(format_args!("live view: {}", web.url()));
         }
         let tui = match args.tui {
-            true => on_terminal(&board, signals.stopper(), terminal)?,
+            true => on_terminal(&board, signals.stopper(), lines, terminal)?,
             false => None,
         };
         Ok(Self {
@@ -196,6 +208,7 @@ impl Ear {
 fn on_terminal(
     board: &Board,
     stopper: Stopper,
+    lines: Option<mpsc::UnboundedSender<String>>,
     terminal: &Terminal,
 ) -> Result<Option<Tui>, Failure> {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
@@ -206,7 +219,7 @@ fn on_terminal(
         return Ok(None);
     }
     let talk = terminal.hold();
-    let tui = Tui::begin(board.clone(), stopper, talk).map_err(|error| {
+    let tui = Tui::begin(board.clone(), (stopper, lines), talk).map_err(|error| {
         terminal.release();
         Failure::environment(format!("--tui: {error}"))
     });

@@ -179,6 +179,12 @@ impl Sources {
         })
     }
 
+    /// Whether what is told was delivered: the source next to a person is posted to, so nothing is modelled of the way to it.
+    #[must_use]
+    pub fn are_delivered(&self) -> bool {
+        self.0.webhook.is_some()
+    }
+
     /// Listens from now on, by a drill's clock. `targets`: where the drill tells of its targets.
     pub(crate) fn listen(&self, clock: ClockOrigin, targets: &Path) -> io::Result<Listening> {
         let (tx, heard) = mpsc::unbounded_channel();

@@ -126,12 +126,16 @@ pub async fn run_live_watched(
     let ledgers = options.dir.join("ledgers");
     fs::create_dir_all(&ledgers).map_err(cannot_write(&ledgers))?;
     let header = header(plan, Some(rules), &EngineFacts::live(plan, options));
-    let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
+    let mut recording = Recording::create(&options.dir, plan.duration_ms, rules, &header)?;
     recording.told = Some(Told {
         events: Events::new(plan),
         tell,
         watch,
     });
+    match options.rehearsal.as_ref().is_some_and(|of| of.terms.blind) {
+        true => recording.kept_back = Some(plan.to_yaml()),
+        false => write_resolved(&options.dir, &plan.to_yaml())?,
+    }
     recording.rails = options
         .rehearsal
         .as_ref()
@@ -169,7 +173,8 @@ pub fn run_virtual(
 ) -> Result<Finished, DrillError> {
     fs::create_dir_all(dir).map_err(cannot_write(dir))?;
     let header = virtual_header(plan, Some(rules));
-    let mut recording = Recording::create(dir, plan, rules, &header)?;
+    let mut recording = Recording::create(dir, plan.duration_ms, rules, &header)?;
+    write_resolved(dir, &plan.to_yaml())?;
     let record = recording.path.clone();
     let ended = virtual_time::run(plan, options, &mut |observation| {
         recording.take(observation)
@@ -259,6 +264,8 @@ struct Recording<'t> {
     told: Option<Told<'t>>,
     /// Whether it may begin to break something, and must end, where it is a rehearsal.
     rails: Option<Rails>,
+    /// The plan as text, where nobody is to read it before the end.
+    kept_back: Option<String>,
 }
 
 /// Who hears of what happens.
@@ -270,18 +277,22 @@ struct Told<'t> {
 
 impl Recording<'_> {
     /// Begins the record of a drill in its own directory.
-    fn create(dir: &Path, plan: &Plan, rules: &Rules, header: &Header) -> Result<Self, DrillError> {
-        let resolved = dir.join("scenario.resolved.yaml");
-        fs::write(&resolved, plan.to_yaml()).map_err(cannot_write(&resolved))?;
+    fn create(
+        dir: &Path,
+        duration_ms: i64,
+        rules: &Rules,
+        header: &Header,
+    ) -> Result<Self, DrillError> {
         let path = dir.join(RECORD_FILE);
         let file = File::create_new(&path).map_err(cannot_write(&path))?;
         Ok(Self {
             writer: RecordWriter::new(BufWriter::new(file), header).map_err(cannot_write(&path))?,
             watcher: Watcher::new(rules.set.clone(), header),
-            duration_ms: plan.duration_ms,
+            duration_ms,
             path,
             told: None,
             rails: None,
+            kept_back: None,
         })
     }
 
@@ -346,8 +357,11 @@ impl Recording<'_> {
         })
     }
 
-    fn finished(self, ended: &Ended, real_seconds: f64) -> Result<Finished, DrillError> {
+    fn finished(mut self, ended: &Ended, real_seconds: f64) -> Result<Finished, DrillError> {
         let record = self.path.clone();
+        if let (Some(text), Some(dir)) = (self.kept_back.take(), record.parent()) {
+            write_resolved(dir, &text)?;
+        }
         self.finish(ended, real_seconds).map_err(was_cut(&record))?;
         Ok(Finished {
             record,
@@ -377,6 +391,12 @@ fn seen(found: Interference) -> Line {
             step: None,
         }),
     }
+}
+
+/// Writes the plan beside its record, for people.
+fn write_resolved(dir: &Path, text: &str) -> Result<(), DrillError> {
+    let path = dir.join("scenario.resolved.yaml");
+    fs::write(&path, text).map_err(cannot_write(&path))
 }
 
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> DrillError + use<> {

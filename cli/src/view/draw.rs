@@ -17,9 +17,25 @@ const EVENTS_LEAST: usize = 4;
 /// Eighths of a row's height.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Draws a snapshot, and below it what was said last.
-pub(super) fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, said: &str) {
-    let area = frame.area();
+/// Most lines of what was said that are shown.
+pub(super) const SAID_MOST: usize = 6;
+
+/// What stands below a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Foot<'f> {
+    /// What was said last, in order.
+    pub(super) said: &'f [String],
+    /// What is typed, where somebody reads lines: then all that was said is shown, for there are the answers.
+    pub(super) line: Option<&'f str>,
+}
+
+/// Draws a snapshot, and below it what was said last and what is typed.
+pub(super) fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, foot: Foot<'_>) {
+    let all = frame.area();
+    let area = Rect {
+        height: all.height - answers(frame, foot),
+        ..all
+    };
     let rows = usize::from(area.height.saturating_sub(1));
     let lines = lines(snapshot, usize::from(area.width), rows);
     let body = Rect {
@@ -36,11 +52,42 @@ pub(super) fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, said: &str) {
     if !snapshot.drills.is_empty() {
         keys.push_str("   Tab: next drill");
     }
-    if !said.is_empty() {
-        keys = format!("{keys}   {}", printable(said));
+    match (foot.line, foot.said.last()) {
+        (Some(""), _) => keys.push_str("   type a word, such as help, and Enter"),
+        (Some(line), _) => keys = format!("> {}_", shown_end(line, usize::from(area.width))),
+        (None, Some(said)) => keys = format!("{keys}   {}", printable(said)),
+        (None, None) => {}
     }
     let keys = Span::styled(keys, Style::new().add_modifier(Modifier::REVERSED));
     frame.render_widget(Paragraph::new(Line::from(keys)), below);
+}
+
+/// Draws what was said at the bottom, where lines are typed and a third of the screen is enough for it; answers how many rows that took.
+fn answers(frame: &mut Frame<'_>, foot: Foot<'_>) -> u16 {
+    let all = frame.area();
+    let most = match foot.line {
+        Some(_) => usize::from(all.height / 3).min(SAID_MOST),
+        None => 0,
+    };
+    let said = &foot.said[foot.said.len().saturating_sub(most)..];
+    let rows = said.len() as u16;
+    let place = Rect {
+        y: all.height - rows,
+        height: rows,
+        ..all
+    };
+    let said = said
+        .iter()
+        .map(|line| Line::from(printable(line).into_owned()));
+    frame.render_widget(Paragraph::new(said.collect::<Vec<_>>()), place);
+    rows
+}
+
+/// As much of the end of a line as fits beside the prompt.
+fn shown_end(line: &str, width: usize) -> String {
+    let line: Vec<char> = printable(line).chars().collect();
+    let fits = width.saturating_sub(3);
+    line[line.len().saturating_sub(fits)..].iter().collect()
 }
 
 fn lines(snapshot: &Snapshot, width: usize, rows: usize) -> Vec<Line<'static>> {

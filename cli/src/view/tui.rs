@@ -1,13 +1,14 @@
 //! The live view on a terminal: a thread that draws, and a screen that is given back however the command ends.
 
-use super::draw::draw;
+use super::draw::{Foot, SAID_MOST, draw};
+use super::keyboard::{Keyboard, Meant};
 use crate::signals::Stopper;
 use crate::terminal::Talk;
 use firedrill_sim::view::Board;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -17,6 +18,7 @@ use std::panic;
 use std::sync::{Mutex, Once, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// How often it is drawn, and keys are looked at.
 const EVERY: Duration = Duration::from_millis(200);
@@ -25,6 +27,9 @@ const EVERY: Duration = Duration::from_millis(200);
 static SCREEN: Mutex<bool> = Mutex::new(false);
 /// A panic gives the terminal back before it says anything.
 static ON_PANIC: Once = Once::new();
+
+/// Who stops the command, and who reads lines, if somebody does.
+type Listeners = (Stopper, Option<UnboundedSender<String>>);
 
 /// What is drawn on a terminal until this is dropped.
 pub(super) struct Tui {
@@ -36,7 +41,7 @@ impl Tui {
     ///
     /// # Errors
     /// When it cannot be had; then it is as it was.
-    pub(super) fn begin(board: Board, stopper: Stopper, talk: Talk) -> io::Result<Self> {
+    pub(super) fn begin(board: Board, listeners: Listeners, talk: Talk) -> io::Result<Self> {
         ON_PANIC.call_once(|| {
             let before = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
@@ -56,7 +61,7 @@ impl Tui {
             }
         };
         let drawing = std::thread::Builder::new().name("terminal".into());
-        let drawing = drawing.spawn(move || go(terminal, &board, &stopper, &talk));
+        let drawing = drawing.spawn(move || go(terminal, &board, &listeners, &talk));
         match drawing {
             Ok(drawing) => Ok(Self {
                 drawing: Some(drawing),
@@ -108,10 +113,11 @@ pub(crate) fn restore() {
 fn go(
     mut terminal: Terminal<CrosstermBackend<Stdout>>,
     board: &Board,
-    stopper: &Stopper,
+    (stopper, lines): &Listeners,
     talk: &Talk,
 ) {
     let mut chosen = None;
+    let mut keyboard = Keyboard::new(lines.is_some());
     loop {
         let snapshot = board.snapshot(chosen);
         let ours = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,13 +125,24 @@ fn go(
             return;
         }
         if let Some(snapshot) = &snapshot {
+            let said = talk.last(SAID_MOST);
+            let foot = Foot {
+                said: &said,
+                line: keyboard.line(),
+            };
             // One that cannot be drawn now may be again.
-            let _ = terminal.draw(|frame| draw(frame, snapshot, &talk.last()));
+            let _ = terminal.draw(|frame| draw(frame, snapshot, foot));
         }
         drop(ours);
-        match pressed() {
-            Ok(Some(Key::Stop)) => stopper.stop(),
-            Ok(Some(Key::Next)) => {
+        match pressed(&mut keyboard) {
+            Ok(Some(Meant::Stop)) => stopper.stop(),
+            Ok(Some(Meant::Line(line))) => {
+                if let Some(lines) = lines {
+                    // Nobody listens any more when the rehearsal is over.
+                    let _ = lines.send(line);
+                }
+            }
+            Ok(Some(Meant::Next)) => {
                 let drills = snapshot
                     .as_ref()
                     .map_or(0, |snapshot| snapshot.drills.len());
@@ -139,29 +156,17 @@ fn go(
     }
 }
 
-/// What keys mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    Stop,
-    Next,
-}
-
-/// Waits a little for a key that means something.
-fn pressed() -> io::Result<Option<Key>> {
-    if !event::poll(EVERY)? {
-        return Ok(None);
+/// Waits a little for keys, and takes those that are there until one means something.
+fn pressed(keyboard: &mut Keyboard) -> io::Result<Option<Meant>> {
+    let mut wait = EVERY;
+    while event::poll(wait)? {
+        wait = Duration::ZERO;
+        if let Event::Key(key) = event::read()?
+            && key.kind == KeyEventKind::Press
+            && let Some(meant) = keyboard.press(key)
+        {
+            return Ok(Some(meant));
+        }
     }
-    Ok(match event::read()? {
-        Event::Key(key) if key.kind == KeyEventKind::Press => meaning(key),
-        _ => None,
-    })
-}
-
-fn meaning(key: KeyEvent) -> Option<Key> {
-    match key.code {
-        KeyCode::Char('q') => Some(Key::Stop),
-        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Key::Stop),
-        KeyCode::Tab => Some(Key::Next),
-        _ => None,
-    }
+    Ok(None)
 }

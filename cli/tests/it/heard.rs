@@ -1,6 +1,6 @@
 //! A drill scored by what a real Prometheus, a real Alertmanager and its webhooks and pager events tell of it.
 
-mod stand;
+pub(crate) mod stand;
 
 use crate::support::{Ends, firedrill, free, need, said, wait_until};
 use firedrill_reports::Record;

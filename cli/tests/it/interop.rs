@@ -4,18 +4,18 @@
 
 mod clustered;
 mod command_line;
-mod containers;
+pub(crate) mod containers;
 mod drills;
 mod exporter;
 mod goroutines;
 #[expect(dead_code, reason = "the library's own tests use more of it")]
 #[path = "../../../asynq/tests/it/interop/peer.rs"]
-mod peer;
+pub(crate) mod peer;
 #[path = "../../../asynq/tests/it/interop/programs.rs"]
 mod programs;
 #[path = "../../../asynq/tests/it/interop/stock.rs"]
 mod stock;
 #[path = "../../../asynq/tests/it/interop/table.rs"]
 mod table;
-mod team;
+pub(crate) mod team;
 mod worker;

@@ -88,13 +88,13 @@ fn asked(address: SocketAddr, request: &str, enough: impl Fn(&str) -> bool) -> S
     }
 }
 
-fn got(address: SocketAddr, path: &str) -> String {
+pub(crate) fn got(address: SocketAddr, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     asked(address, &request, |_| false)
 }
 
 /// What is shown now.
-fn snapshot(address: SocketAddr) -> Value {
+pub(crate) fn snapshot(address: SocketAddr) -> Value {
     let request = format!("GET /events HTTP/1.1\r\nHost: {address}\r\n\r\n");
     let text = asked(address, &request, |text| {
         text.split_once("data: ")

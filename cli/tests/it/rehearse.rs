@@ -1,6 +1,9 @@
 //! Rehearsals with people at the other end of a pipe: what they say, what they do from outside, and what stops it.
 
-use crate::support::{firedrill, need, said};
+mod outside;
+mod whole;
+
+use crate::support::{children, firedrill, need, said};
 use firedrill_reports::Record;
 use firedrill_reports::record::{Deed, Phase};
 use rustix::process::{Pid, Signal, kill_process};
@@ -61,6 +64,15 @@ incidents:
 const KILLED: &str =
     "id: fault, fault: worker.kill, select: all, until: { at: 165s, remedy: worker.restart }";
 
+/// A directory with a scenario, rules and a runbook.
+fn written(scenario: &str, rules: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("quiet-monday.yaml"), scenario).unwrap();
+    fs::write(dir.path().join("r.yml"), rules).unwrap();
+    fs::write(dir.path().join("book.md"), RUNBOOK).unwrap();
+    dir
+}
+
 /// A rehearsal under way.
 struct Rehearsed {
     dir: TempDir,
@@ -71,21 +83,17 @@ struct Rehearsed {
 
 impl Rehearsed {
     fn begin(scenario: &str, args: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("quiet-monday.yaml"), scenario).unwrap();
-        fs::write(dir.path().join("r.yml"), RULES).unwrap();
-        fs::write(dir.path().join("book.md"), RUNBOOK).unwrap();
+        let dir = written(scenario, RULES);
+        let practice = ["--speed", "4", "--group-wait", "5s"];
+        Self::begin_in(dir, &[&practice, args].concat())
+    }
+
+    /// The same with what is in a directory.
+    fn begin_in(dir: TempDir, args: &[&str]) -> Self {
         let mut child = firedrill()
             .current_dir(dir.path())
-            .args([
-                "rehearse",
-                "quiet-monday.yaml",
-                "--rules",
-                "r.yml",
-                "--speed",
-                "4",
-            ])
-            .args(["--group-wait", "5s", "--runbook", "book.md"])
+            .args(["rehearse", "quiet-monday.yaml", "--rules", "r.yml"])
+            .args(["--runbook", "book.md"])
             .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -130,23 +138,11 @@ impl Rehearsed {
 
     /// Its worker processes.
     fn workers(&self) -> Vec<u32> {
-        let of = |pid: u32| {
-            let children = format!("/proc/{pid}/task");
-            let tasks = fs::read_dir(children).into_iter().flatten().flatten();
-            let read =
-                tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-            let pids: Vec<u32> = read
-                .flat_map(|text| {
-                    text.split_whitespace()
-                        .map(str::to_owned)
-                        .collect::<Vec<_>>()
-                })
-                .filter_map(|pid| pid.parse().ok())
-                .collect();
-            pids
-        };
         let is_worker = |pid: &u32| command_line(*pid).ends_with("worker");
-        of(self.child.id()).into_iter().filter(is_worker).collect()
+        children(self.child.id())
+            .into_iter()
+            .filter(is_worker)
+            .collect()
     }
 
     /// Waits for its end: the exit code, what it printed and said, and its directory.

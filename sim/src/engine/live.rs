@@ -53,7 +53,7 @@ use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::note::Note;
-use firedrill_reports::record::{Audit, Interference, Meddling};
+use firedrill_reports::record::{Audit, Interference};
 use fleet::Fleet;
 use hands::Hands;
 use left::Left;
@@ -287,7 +287,7 @@ async fn run_on(
         roster.is_rehearsal();
         let (orders, obeyed) = mpsc::unbounded_channel();
         audience = Some(Audience { said, orders });
-        hands = Some(Hands::new(obeyed, done_tx.clone()));
+        hands = Some(Hands::new(obeyed, done_tx.clone(), begun_at.as_secs_f64()));
     }
     let director = Director::start((stand, deaths, hands), options.abort.clone(), done_tx);
     let looked = observer
@@ -315,11 +315,11 @@ async fn run_on(
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
-    for (subject, saw) in stand.fleet.meddled(begun_at.as_secs_f64()).await {
+    for (subject, what, saw) in stand.fleet.meddled(begun_at.as_secs_f64()).await {
         let found = Interference {
             at_ms: stopped_at.millis() - clock.virtual_start.millis(),
             until_ms: None,
-            what: Meddling::Ended,
+            what,
             subject,
             saw,
         };

@@ -232,9 +232,9 @@ impl View {
         self.lanes.delivered(alert, at_ms);
     }
 
-    /// Something happened. A blind view takes no notice of what is done to the system.
+    /// Something happened. A blind view takes no notice of what is done to the system, nor of when that may begin.
     pub fn happened(&mut self, event: &Event) {
-        if !(self.about.blind && matches!(event.what, What::Step { .. })) {
+        if !(self.about.blind && matches!(event.what, What::Step { .. } | What::Rail(_))) {
             self.told(event.at_ms, &event.what.to_string());
         }
     }

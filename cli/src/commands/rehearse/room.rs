@@ -18,7 +18,7 @@ use firedrill_sim::scenario::FAMILIES;
 use firedrill_sim::view::About;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ pub(super) struct Room<'r> {
     fired: BTreeSet<String>,
     /// Pages that are due, unless their alert is resolved before.
     due: Vec<(i64, String)>,
-    /// How long a page waits for others of its group.
+    /// How long a page waits for others of its group; no longer, where one is posted to us.
     group_wait_ms: i64,
     duty: Duty,
     ticked: BTreeSet<usize>,
@@ -145,7 +145,10 @@ impl<'r> Room<'r> {
             ear: ear.clone(),
             on: BTreeSet::new(),
             due: Vec::new(),
-            group_wait_ms: set.rules.delivery.group_wait_ms,
+            group_wait_ms: match &set.alerts {
+                Some(sources) if sources.are_delivered() => 0,
+                _ => set.rules.delivery.group_wait_ms,
+            },
             fired: BTreeSet::new(),
             ticked: BTreeSet::new(),
             stopped: None,
@@ -160,7 +163,10 @@ impl<'r> Room<'r> {
         let judged = (set.rules.clone(), set.pack.clone());
         let heard = (events_tx, ended_tx, ear.clone());
         live::spawn_drill(0, job.plan.clone(), judged, options, heard);
-        listens(typed);
+        // Where the view has the keyboard, it passes lines on; a pipe is read all the same.
+        if !(showing.has_terminal() && std::io::stdin().is_terminal()) {
+            listens(typed);
+        }
         let outcome = runtime.block_on(room.go((events, ended, lines, noted), &signals.abort()));
         ear.over();
         let is_in_order = outcome

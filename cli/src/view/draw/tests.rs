@@ -53,10 +53,16 @@ fn board() -> Board {
     board
 }
 
-fn drawn((width, height): (u16, u16), said: &str) -> String {
+fn drawn(size: (u16, u16), said: &str) -> String {
+    let said: Vec<String> = said.lines().map(str::to_owned).collect();
+    let (said, line) = (&said[..], None);
+    drawn_with(size, Foot { said, line })
+}
+
+fn drawn_with((width, height): (u16, u16), foot: Foot<'_>) -> String {
     let snapshot = board().snapshot(None).unwrap();
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(frame, &snapshot, said)).unwrap();
+    terminal.draw(|frame| draw(frame, &snapshot, foot)).unwrap();
     terminal.backend().to_string()
 }
 
@@ -81,5 +87,37 @@ fn nothing_that_a_terminal_obeys_reaches_it() {
     // Not even where there is no room for anything.
     for size in [(1, 1), (3, 2), (20, 1)] {
         drawn(size, "said");
+        let said = ["said".to_owned(), "more".to_owned()];
+        let line = Some("note \u{1b}[31m");
+        drawn_with(size, Foot { said: &said, line });
     }
+}
+
+#[test]
+fn a_room_shows_answers_and_the_line_that_is_typed() {
+    let said: Vec<String> = (1..9)
+        .map(|number| format!("    1:0{number}  said"))
+        .collect();
+    let foot = |line| Foot {
+        said: &said,
+        line: Some(line),
+    };
+    let shown = drawn_with((80, 24), foot("cause work"));
+    let rows: Vec<&str> = shown
+        .lines()
+        .map(|row| row.trim_matches('"').trim_end())
+        .collect();
+    let (above, below) = rows.split_at(rows.len() - 7);
+    assert_eq!(below[0], "> cause work_", "{shown}");
+    let last: Vec<&str> = said[2..].iter().map(String::as_str).collect();
+    assert_eq!(below[1..], last, "{shown}");
+    assert!(
+        above.iter().any(|row| row.contains("What happened")),
+        "{shown}"
+    );
+    let long = "x".repeat(100);
+    let shown = drawn_with((80, 24), foot(&format!("note {long}")));
+    assert!(shown.contains(&format!("> {}_", &long[..77])), "{shown}");
+    let waits = drawn_with((80, 24), foot(""));
+    assert!(waits.contains("q: stop   type a word"), "{waits}");
 }

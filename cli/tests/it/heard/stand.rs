@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// See the module. Both end with it.
-pub(super) struct Stand {
+pub(crate) struct Stand {
     _alertmanager: Ends,
     prometheus_process: Ends,
     prometheus: SocketAddr,
@@ -16,7 +16,7 @@ pub(super) struct Stand {
 
 impl Stand {
     /// With `r.yml` and `targets.json` in `dir`; pages go to `webhook`, in both forms.
-    pub(super) fn start(dir: &Path, webhook: SocketAddr) -> Self {
+    pub(crate) fn start(dir: &Path, webhook: SocketAddr) -> Self {
         let (prometheus, alertmanager) = (free(), free());
         let config = format!(
             "route: {{ receiver: pages, group_by: [alertname], group_wait: 1s, group_interval: 2s, routes: [ {{ receiver: pages, continue: true }}, {{ receiver: phone }} ] }}\n\
@@ -67,16 +67,16 @@ impl Stand {
     }
 
     /// SIGKILL.
-    pub(super) fn prometheus_dies(&mut self) {
+    pub(crate) fn prometheus_dies(&mut self) {
         self.prometheus_process.0.kill().unwrap();
         self.prometheus_process.0.wait().unwrap();
     }
 
-    pub(super) fn prometheus(&self) -> String {
+    pub(crate) fn prometheus(&self) -> String {
         format!("http://{}", self.prometheus)
     }
 
-    pub(super) fn alertmanager(&self) -> String {
+    pub(crate) fn alertmanager(&self) -> String {
         format!("http://{}", self.alertmanager)
     }
 }

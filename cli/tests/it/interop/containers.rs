@@ -43,13 +43,13 @@ groups:
 ";
 
 /// Two containers of the worker on a Redis of the team's; gone with it.
-struct Team {
+pub(crate) struct Team {
     redis: Node,
     name: String,
 }
 
 impl Team {
-    fn start(what: &str) -> Self {
+    pub(crate) fn start(what: &str) -> Self {
         let team = Self {
             redis: Node::start(&[]),
             name: format!("firedrill-team-{what}-{}", std::process::id()),
@@ -71,7 +71,7 @@ impl Team {
     }
 
     /// The name of a container.
-    fn container(&self, number: &str) -> String {
+    pub(crate) fn container(&self, number: &str) -> String {
         format!("{}-{number}", self.name)
     }
 
@@ -101,15 +101,24 @@ impl Team {
         docker(&words, &[]);
     }
 
-    /// What firedrill is told of it; its state is kept in `dir`.
+    /// What firedrill is told of it.
+    pub(crate) fn target(&self) -> [String; 2] {
+        [
+            format!("--redis=127.0.0.1:{}", self.redis.port),
+            format!("--worker-docker=label=team={}", self.name),
+        ]
+    }
+
+    /// A drill with it.
     fn args(&self) -> [String; 6] {
+        let [redis, workers] = self.target();
         [
             "run".into(),
             "s.yaml".into(),
             "--rules=r.yml".into(),
             "--group-wait=0s".into(),
-            format!("--redis=127.0.0.1:{}", self.redis.port),
-            format!("--worker-docker=label=team={}", self.name),
+            redis,
+            workers,
         ]
     }
 

@@ -54,7 +54,7 @@ groups:
 ";
 
 /// A plain worker, which is built by now.
-pub(super) fn worker() -> &'static Path {
+pub(crate) fn worker() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop/worker");

@@ -1,5 +1,7 @@
 //! The worker processes of a drill: started, killed, restarted, ended.
 
+mod guests;
+
 use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
@@ -12,7 +14,6 @@ use crate::engine::live::{LiveError, LiveOptions};
 use crate::http;
 use crate::metrics::kube::{Ended as WhyEnded, Pods};
 use crate::plan::{Backoff, Plan};
-use crate::redis_server::docker::guest::GuestId;
 use crate::signals;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::RedisBroker;
@@ -474,36 +475,6 @@ impl Fleet {
     pub(crate) fn pids(&self, names: &[String]) -> Vec<u32> {
         let running = names.iter().filter_map(|name| self.running.get(name));
         running.filter_map(WorkerChild::id).collect()
-    }
-
-    /// The containers of the team's among these processes.
-    pub(crate) fn guests(&self, names: &[String]) -> Vec<GuestId> {
-        let Workers::Theirs(theirs) = &self.workers else {
-            return Vec::new();
-        };
-        let specs = self.specs.iter().enumerate();
-        let meant = specs.filter(|(_, spec)| names.contains(&spec.process));
-        meant
-            .filter_map(|(index, _)| theirs.guest(index))
-            .map(|guest| guest.id.clone())
-            .collect()
-    }
-
-    /// What others have done to containers of the team's since `from`, Unix seconds: to which, and what.
-    pub(crate) async fn meddled(&self, from: f64) -> Vec<(String, String)> {
-        let Workers::Theirs(theirs) = &self.workers else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        for (index, spec) in self.specs.iter().enumerate() {
-            let Some(guest) = theirs.guest(index) else {
-                continue;
-            };
-            let done = self.done.get(&spec.process).copied().unwrap_or_default();
-            let saw = done.beyond(guest, from).await;
-            found.extend(saw.map(|saw| (spec.process.clone(), saw)));
-        }
-        found
     }
 
     /// Process ids of all that run.

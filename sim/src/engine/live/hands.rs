@@ -18,10 +18,11 @@ use firedrill_reports::record::{Action, Deed, Mark};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// Real time between looks.
+/// Real time between looks, and between questions to Docker, whose answers take a program each.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether people name a remedy that firedrill knows.
 pub(super) fn is_remedy(name: &str) -> bool {
@@ -33,6 +34,9 @@ pub(super) struct Hands {
     orders: UnboundedReceiver<String>,
     told: UnboundedSender<Done>,
     look: Interval,
+    /// When the drill began, Unix seconds, and when Docker was asked last what was done to containers since.
+    began: f64,
+    asked: Instant,
     /// Steps that are on, and those of their targets that were started again from outside.
     open: BTreeMap<usize, BTreeSet<String>>,
     /// Steps that people have ended.
@@ -50,13 +54,19 @@ pub(super) enum Stir {
 }
 
 impl Hands {
-    pub(super) fn new(orders: UnboundedReceiver<String>, told: UnboundedSender<Done>) -> Self {
+    pub(super) fn new(
+        orders: UnboundedReceiver<String>,
+        told: UnboundedSender<Done>,
+        began: f64,
+    ) -> Self {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             orders,
             told,
             look,
+            began,
+            asked: Instant::now(),
             open: BTreeMap::new(),
             mended: BTreeSet::new(),
             ordered: Vec::new(),
@@ -203,7 +213,7 @@ impl Stand {
     /// Looks at what people have done from outside.
     ///
     /// # Errors
-    /// When it cannot be told where targets are.
+    /// When a container that people have started again does not register in Redis.
     pub(super) async fn look_behind(&mut self, hands: &mut Hands) -> Result<(), LiveError> {
         let (now, now_ms) = (self.clock.now(), super::since_start(self.clock));
         let plan = self.plan.clone();
@@ -225,6 +235,7 @@ impl Stand {
                 step: None,
             });
         }
+        actions.extend(self.look_at_containers(hands, now_ms).await?);
         let mut over = Vec::new();
         for (step, restarted) in &hands.open {
             let step_of_plan = &plan.timeline[*step];
@@ -248,6 +259,36 @@ impl Stand {
         Ok(())
     }
 
+    /// Asks Docker, now and then, what people have done to containers; those that run again by it are no longer as the plan left them.
+    async fn look_at_containers(
+        &mut self,
+        hands: &mut Hands,
+        now_ms: i64,
+    ) -> Result<Vec<Action>, LiveError> {
+        if hands.asked.elapsed() < ASK_EVERY {
+            return Ok(Vec::new());
+        }
+        hands.asked = Instant::now();
+        let touched = self.fleet.touched(hands.began, self.clock).await?;
+        for of in touched.iter().filter(|of| of.runs_again) {
+            for (step, again) in &mut hands.open {
+                let step = &self.plan.timeline[*step];
+                let is_over = is_over_when_it_runs(step, &self.plan);
+                if is_over && step.targets.contains(&of.process) {
+                    again.insert(of.process.clone());
+                }
+            }
+        }
+        let actions = touched.into_iter().map(|of| Action {
+            at_ms: now_ms,
+            what: Deed::Seen,
+            subject: of.process,
+            text: of.saw,
+            step: None,
+        });
+        Ok(actions.collect())
+    }
+
     /// What is seen of a step that people have ended in all that it was done to; `None`: it is still on, or nobody can tell.
     async fn is_mended(&mut self, step: &Step, restarted: &BTreeSet<String>) -> Option<String> {
         let all = step.targets.len();
@@ -255,7 +296,11 @@ impl Stand {
         let again: Vec<String> = again.cloned().collect();
         if all > 0 && again.len() == all {
             let up = self.fleet.are_up(&again);
-            return up.then(|| format!("{all} of {all} processes were started again from outside"));
+            let what = match self.fleet.contained(&again).len() {
+                0 => "processes were started again from outside",
+                _ => "containers run again, by what was done from outside",
+            };
+            return up.then(|| format!("{all} of {all} {what}"));
         }
         match step.fault.begin() {
             Lever::Process(ProcessLever::Stop) => {
@@ -295,6 +340,11 @@ impl Stand {
             _ => None,
         }
     }
+}
+
+/// Whether what a step did to a container is over when that runs.
+fn is_over_when_it_runs(step: &Step, plan: &Plan) -> bool {
+    matches!(step.fault.begin(), Lever::Process(ProcessLever::Stop)) || ends_by_restart(step, plan)
 }
 
 /// Whether the plan ends a fault by starting its processes again.

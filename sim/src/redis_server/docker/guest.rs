@@ -191,6 +191,15 @@ impl Guest {
         Ok(self.inspected().await?.config.hostname)
     }
 
+    /// Whether it runs, and is not frozen.
+    ///
+    /// # Errors
+    /// When Docker does not tell.
+    pub(crate) async fn runs(&self) -> Result<bool, GuestError> {
+        let state = self.inspected().await?.state;
+        Ok(state.running && !state.paused)
+    }
+
     /// Freezes it, or lets it go on; answers whether it is so.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Workers in containers that run already: started again after they were ended, and looked after by Docker's own journal.
 
 use super::{LOOK_AGAIN, REGISTERS_WITHIN};
-use crate::redis_server::docker::guest::Guest;
+use crate::redis_server::docker::guest::{Guest, GuestError};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::inspector::Inspector;
@@ -23,7 +23,7 @@ pub(super) async fn started(guest: &Guest, asks: &RedisBroker) -> Result<ServerI
         let infos = list.servers.into_iter().map(|server| server.info);
         Ok(infos.filter(|info| info.host == host).collect())
     };
-    let said = |error: crate::redis_server::docker::guest::GuestError| error.to_string();
+    let said = |error: GuestError| error.to_string();
     let host = guest.hostname().await.map_err(said)?;
     let before = servers(&host).await?;
     let before: BTreeSet<String> = before.into_iter().map(|info| info.server_id).collect();
@@ -57,25 +57,35 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// What has happened to a container beyond that since `from`, Unix seconds; or that nobody knows.
-    pub(crate) async fn beyond(self, guest: &Guest, from: f64) -> Option<String> {
+    /// What has happened to a container beyond that since `from`, Unix seconds, in words, and all that has.
+    ///
+    /// # Errors
+    /// When Docker does not tell.
+    pub(crate) async fn beyond(
+        self,
+        guest: &Guest,
+        from: f64,
+    ) -> Result<Option<(String, Self)>, GuestError> {
         let ours = [
             ("pause", self.pauses),
             ("unpause", self.unpauses),
             ("die", self.ends),
             ("start", self.starts),
         ];
-        let counts = match guest.events(from, &ours.map(|(action, _)| action)).await {
-            Ok(counts) => counts,
-            Err(error) => return Some(format!("what was done to it is not known: {error}")),
-        };
+        let counts = guest.events(from, &ours.map(|(action, _)| action)).await?;
+        let count = |action: &str| counts.get(action).copied().unwrap_or(0);
         let more = ours.iter().filter_map(|(action, ours)| {
-            let count = counts.get(*action).copied().unwrap_or(0);
-            let more = count.checked_sub(*ours).filter(|more| *more > 0)?;
+            let more = count(action).checked_sub(*ours).filter(|more| *more > 0)?;
             Some(format!("{more} `{action}`"))
         });
         let more: Vec<String> = more.collect();
         let name = &guest.name;
-        (!more.is_empty()).then(|| format!("container {name}: {}", more.join(", ")))
+        let all = Self {
+            pauses: self.pauses.max(count("pause")),
+            unpauses: self.unpauses.max(count("unpause")),
+            ends: self.ends.max(count("die")),
+            starts: self.starts.max(count("start")),
+        };
+        Ok((!more.is_empty()).then(|| (format!("container {name}: {}", more.join(", ")), all)))
     }
 }

@@ -1,0 +1,118 @@
+//! What a team does to its own workers in a rehearsal, with its own tools, is a remedy and no interference.
+
+use super::{Rehearsed, record, signal, written};
+use crate::docker::{docker, program};
+use crate::interop::containers::Team;
+use crate::interop::peer::need_peers;
+use crate::interop::team::worker;
+use crate::support::{children, need};
+use firedrill_reports::Record;
+use firedrill_reports::record::{Deed, Phase};
+use rustix::process::Signal;
+use std::fs;
+
+const RULES: &str = "\
+groups:
+- name: team
+  rules:
+  - alert: Waiting
+    expr: asynq_queue_latency_seconds{queue=\"default\"} > 10
+    labels: { severity: page }
+";
+
+/// A minute of two workers; what is done to them is given.
+fn scenario(timeline: &str, incidents: &str) -> String {
+    format!(
+        "\
+version: firedrill/v1
+name: quiet-monday
+family: worker-crashed
+summary: What is done to a team's own.
+seed: 7
+duration: 44s
+warmup: 4s
+queues: {{ default: {{ wait_objective: 30s }} }}
+workload:
+  - {{ task: mail, queue: default, arrivals: {{ constant: 10/s, until: 40s }}, service: {{ constant: 20ms }} }}
+workers:
+  - {{ name: w, processes: 2, concurrency: 4 }}
+scrape: {{ interval: 1s, timeout: 1s }}
+evaluation: {{ interval: 1s }}
+timeline:
+{timeline}incidents:
+{incidents}"
+    )
+}
+
+/// Holds that people have ended these steps, and that the plan had nothing left to end.
+fn mended(record: &Record, steps: &[&str], told: &str) {
+    assert_eq!(record.interference().next(), None, "{told}");
+    for step in steps {
+        let mended_ms = record.mended_ms(step).unwrap_or_else(|| panic!("{told}"));
+        assert!(mended_ms < 40_000, "{step}: {mended_ms} ms: {told}");
+    }
+    let ends = record.marks().filter(|mark| mark.phase == Some(Phase::End));
+    assert_eq!(ends.count(), 0, "{told}");
+    assert!(
+        record.actions().any(|action| action.what == Deed::Seen),
+        "{told}"
+    );
+}
+
+#[test]
+fn containers_that_people_start_and_let_go_on_are_mended() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start("rehearse");
+    let timeline = "\
+  - { id: gone, at: 9s, fault: worker.kill, select: [w-0], until: { at: 40s, remedy: worker.restart } }
+  - { id: frozen, at: 12s, fault: worker.stop, select: [w-1], until: { at: 40s } }
+";
+    let incidents = "  - { cause: worker-crashed, of: gone, wanted: page, within: 25s }\n";
+    let target = team.target();
+    let target: Vec<&str> = target.iter().map(String::as_str).collect();
+    let mut room = Rehearsed::begin_in(written(&scenario(timeline, incidents), RULES), &target);
+    room.hears("fault: worker.stop on w-1");
+    docker(&["restart", &team.container("0")], &[]);
+    room.hears("mended: w-0: 1 of 1 containers run again, by what was done from outside");
+    docker(&["unpause", &team.container("1")], &[]);
+    room.hears("mended: w-1: 1 of 1 containers run again, by what was done from outside");
+    let (code, text, run, _dir) = room.ends();
+    mended(&record(&run), &["gone", "frozen"], &text);
+    // Whether the alert would have come in time, nobody can tell any more.
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("people did something about"), "{text}");
+}
+
+#[test]
+fn a_teams_own_processes_that_people_end_are_started_again() {
+    need_peers!();
+    need!("redis-server");
+    let timeline = "\
+  - { id: frozen, at: 9s, fault: worker.stop, select: all, until: { at: 40s, remedy: worker.restart } }
+";
+    let incidents = "  - { cause: worker-crashed, of: frozen, wanted: page, within: 25s }\n";
+    let command = format!("{} -queues default", worker().display());
+    let written = written(&scenario(timeline, incidents), RULES);
+    let mut room = Rehearsed::begin_in(written, &["--worker-cmd", &command]);
+    room.hears("fault: worker.stop on w-0, w-1");
+    let is_worker = |pid: &u32| {
+        let program = fs::read_link(format!("/proc/{pid}/exe"));
+        program.is_ok_and(|program| program == worker())
+    };
+    let workers = children(room.child.id()).into_iter().filter(is_worker);
+    let workers: Vec<u32> = workers.collect();
+    assert_eq!(workers.len(), 2);
+    workers.iter().for_each(|pid| signal(*pid, Signal::KILL));
+    room.hears("was ended from outside; it is started again");
+    room.hears("mended: w-0, w-1: 2 of 2 processes were started again from outside");
+    let (code, text, run, _dir) = room.ends();
+    mended(&record(&run), &["frozen"], &text);
+    assert_eq!(code, Some(3), "{text}");
+    // A life of its own each, and a log for each.
+    for log in ["w-0.0.log", "w-0.1.log", "w-1.1.log"] {
+        assert!(run.join("ledgers").join(log).is_file(), "{log}: {text}");
+    }
+}

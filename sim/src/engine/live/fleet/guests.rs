@@ -1,0 +1,112 @@
+//! The team's containers among the workers of a drill, and what others do to them.
+
+use super::Fleet;
+use crate::engine::live::LiveError;
+use crate::engine::live::theirs::Workers;
+use crate::metrics::kube::Pods;
+use crate::redis_server::docker::guest::GuestId;
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_reports::record::Meddling;
+use std::collections::BTreeSet;
+
+/// A container that others have had a hand in.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    /// Its process in the plan.
+    pub(crate) process: String,
+    /// What Docker's events say.
+    pub(crate) saw: String,
+    /// Whether it runs, and was started or let go on by them.
+    pub(crate) runs_again: bool,
+}
+
+impl Fleet {
+    /// The containers of the team's among these processes.
+    pub(crate) fn guests(&self, names: &[String]) -> Vec<GuestId> {
+        let Workers::Theirs(theirs) = &self.workers else {
+            return Vec::new();
+        };
+        let specs = self.specs.iter().enumerate();
+        let meant = specs.filter(|(_, spec)| names.contains(&spec.process));
+        meant
+            .filter_map(|(index, _)| theirs.guest(index))
+            .map(|guest| guest.id.clone())
+            .collect()
+    }
+
+    /// What others have done to containers of the team's since the drill began, at `from`, Unix seconds, and was not told of yet.
+    /// Where Docker does not say, nothing is: that is told in the end. One that runs again by it is one of the drill's as before.
+    ///
+    /// # Errors
+    /// When a worker that was started again does not register.
+    pub(crate) async fn touched(
+        &mut self,
+        from: f64,
+        clock: ClockOrigin,
+    ) -> Result<Vec<Touched>, LiveError> {
+        let Workers::Theirs(theirs) = &self.workers else {
+            return Ok(Vec::new());
+        };
+        let processes = self.specs.iter().enumerate();
+        let guests = processes
+            .filter_map(|(index, spec)| Some((spec.process.clone(), theirs.guest(index)?.clone())));
+        let guests: Vec<_> = guests.collect();
+        let mut touched = Vec::new();
+        for (process, guest) in guests {
+            let done = self.done.get(&process).copied().unwrap_or_default();
+            let Ok(Some((saw, seen))) = done.beyond(&guest, from).await else {
+                continue;
+            };
+            let again = seen.starts > done.starts || seen.unpauses > done.unpauses;
+            let runs_again = again && guest.runs().await.unwrap_or(false);
+            if runs_again && !self.running.contains_key(&process) {
+                self.begin_anew(std::slice::from_ref(&process), Pods::starts_again, clock)
+                    .await?;
+            }
+            if runs_again {
+                self.go_on(std::slice::from_ref(&process));
+            }
+            self.done.insert(process.clone(), seen);
+            touched.push(Touched {
+                process,
+                saw,
+                runs_again,
+            });
+        }
+        Ok(touched)
+    }
+
+    /// What others have done to containers of the team's since `from`, Unix seconds, and was not told of: to which, what it was,
+    /// and in words.
+    pub(crate) async fn meddled(&self, from: f64) -> Vec<(String, Meddling, String)> {
+        let Workers::Theirs(theirs) = &self.workers else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (index, spec) in self.specs.iter().enumerate() {
+            let Some(guest) = theirs.guest(index) else {
+                continue;
+            };
+            let done = self.done.get(&spec.process).copied().unwrap_or_default();
+            let (what, saw) = match done.beyond(guest, from).await {
+                Ok(None) => continue,
+                Ok(Some((saw, _))) => (Meddling::Ended, saw),
+                Err(error) => (
+                    Meddling::Unreachable,
+                    format!("what was done to it is not known: {error}"),
+                ),
+            };
+            found.push((spec.process.clone(), what, saw));
+        }
+        found
+    }
+
+    /// Those of these processes that are containers.
+    pub(crate) fn contained(&self, names: &[String]) -> BTreeSet<String> {
+        let contained = names.iter().filter(|name| {
+            let name = std::slice::from_ref(*name);
+            !self.guests(name).is_empty()
+        });
+        contained.cloned().collect()
+    }
+}
