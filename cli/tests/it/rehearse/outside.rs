@@ -66,8 +66,7 @@ fn containers_that_people_start_and_let_go_on_are_mended() {
         return;
     }
     let team = Team::start("rehearse");
-    let timeline = "\
-  - { id: gone, at: 9s, fault: worker.kill, select: [w-0], until: { at: 40s, remedy: worker.restart } }
+    let timeline = "  - { id: gone, at: 9s, fault: worker.kill, select: [w-0], until: { at: 40s, remedy: worker.restart } }
   - { id: frozen, at: 12s, fault: worker.stop, select: [w-1], until: { at: 40s } }
 ";
     let incidents = "  - { cause: worker-crashed, of: gone, wanted: page, within: 25s }\n";
@@ -90,8 +89,7 @@ fn containers_that_people_start_and_let_go_on_are_mended() {
 fn a_teams_own_processes_that_people_end_are_started_again() {
     need_peers!();
     need!("redis-server");
-    let timeline = "\
-  - { id: frozen, at: 9s, fault: worker.stop, select: all, until: { at: 40s, remedy: worker.restart } }
+    let timeline = "  - { id: frozen, at: 9s, fault: worker.stop, select: all, until: { at: 40s, remedy: worker.restart } }
 ";
     let incidents = "  - { cause: worker-crashed, of: frozen, wanted: page, within: 25s }\n";
     let command = format!("{} -queues default", worker().display());
