@@ -50,8 +50,9 @@ pub struct Load {
     /// The arrivals, tasks, workers, faults and remedies of a scenario, in real time: a built-in name or a file
     #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["find_max", "closed", "produce_only", "consume_only"])]
     pub scenario: Option<PathBuf>,
-    /// How long the first rate holds before anything is measured [default: 1s; of workers alone on a --backlog: 0s]
-    #[arg(long, value_name = "DURATION")]
+    /// How long the first rate holds before anything is measured [default: 1s; of a scenario: its own; of workers alone on a
+    /// --backlog: 0s]
+    #[arg(long, value_name = "DURATION", value_parser = whole_seconds)]
     pub warmup: Option<Wait>,
     /// How long workers go on for what waits when the last task was enqueued [default: 10s]
     #[arg(long, value_name = "DURATION")]
@@ -60,11 +61,11 @@ pub struct Load {
     #[arg(long)]
     pub evenly: bool,
     /// A closed loop: so many loops enqueue, each when it has the answer to the task before
-    #[arg(long, value_name = "N", conflicts_with_all = ["find_max", "consume_only"],
+    #[arg(long, value_name = "N", conflicts_with_all = ["find_max", "consume_only", "rate", "stages", "evenly"],
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub closed: Option<u32>,
     /// Only enqueue: somebody else works
-    #[arg(long, conflicts_with = "consume_only")]
+    #[arg(long, conflicts_with_all = ["consume_only", "workers", "concurrency", "service"])]
     pub produce_only: bool,
     /// Only work, on a backlog or on what somebody else enqueues into the load's queues
     #[arg(long)]
@@ -293,6 +294,15 @@ fn rate(text: &str) -> Result<Rate, String> {
     units::rate(text).map(Rate).ok_or_else(|| {
         "a rate above zero and up to 1000000/s, such as `5000/s` or `30/m`".to_owned()
     })
+}
+
+/// Tasks are counted by the second.
+fn whole_seconds(text: &str) -> Result<Wait, String> {
+    let wait: Wait = text.parse()?;
+    match wait.0 % 1000 {
+        0 => Ok(wait),
+        _ => Err("whole seconds, such as `2s`".to_owned()),
+    }
 }
 
 fn stages(text: &str) -> Result<Stages, String> {

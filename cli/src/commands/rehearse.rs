@@ -64,10 +64,14 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
     )?;
     inputs::bounded(&rules, &plans)?;
     let drawn_by = args.seed.unwrap_or_else(|| moment(SystemTime::now()));
+    let redis = live::redis_source(&args.server)?;
+    let plans = match args.blind {
+        true => playable(plans, args, &redis)?,
+        false => plans,
+    };
     let plan = drawn(plans, drawn_by)?;
     let abort_when = AbortWhen::new(&args.abort_when).map_err(|found| Failure::problems(&found))?;
     let runbook = args.runbook.as_deref().map(runbook).transpose()?;
-    let redis = live::redis_source(&args.server)?;
     if let RedisSource::Given(address) = &redis {
         live::leaves_redis_alone(address, [&plan])?;
     }
@@ -116,6 +120,30 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
     };
     let left = Room::hold(&set, &job, speed, asked, &signals, terminal)?;
     after::debrief(&set, &dir, left, terminal)
+}
+
+/// Of scenarios that nobody is to know of those that can be played with the Redis and the workers at hand: a refusal would name the
+/// one that was drawn.
+fn playable(
+    plans: Vec<Plan>,
+    args: &args::Rehearse,
+    redis: &RedisSource,
+) -> Result<Vec<Plan>, Failure> {
+    let (is_given, theirs) = (
+        matches!(redis, RedisSource::Given(_)),
+        args.target.is_given(),
+    );
+    let can = |plan: &Plan| {
+        !(is_given && plan.needs_own_redis()) && (!theirs || plan.needs_our_workers().is_empty())
+    };
+    let plans: Vec<Plan> = plans.into_iter().filter(can).collect();
+    match plans.is_empty() {
+        true => Err(Failure::refused(
+            "--blind: none of the scenarios that were named can be played here: they do something to Redis itself, and --redis names \
+             one that is not the drill's own, or they need workers of firedrill's",
+        )),
+        false => Ok(plans),
+    }
 }
 
 /// One of several, by the seed.

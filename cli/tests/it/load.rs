@@ -197,8 +197,6 @@ fn either_side_runs_alone() {
     let (_dir, _, record, _) = loaded(&[
         "--closed",
         "4",
-        "--rate",
-        "100/s",
         "--duration",
         "2s",
         "--produce-only",

@@ -126,13 +126,27 @@ fn cause(record: &Record, debrief: &Debrief) -> Facts {
         true => "nothing was wrong".to_owned(),
         false => causes.join(", "),
     };
-    let steps = record.header.steps.iter().filter(|step| !step.is_remedy);
+    // What was planned for later than its end was not done.
+    let begun = |id: &str| {
+        record
+            .marks()
+            .any(|mark| mark.step.as_deref() == Some(id) && mark.phase == Some(Phase::Begin))
+    };
+    let steps = record.header.steps.iter();
+    let steps = steps.filter(|step| !step.is_remedy && begun(&step.id));
     let done: Vec<String> = steps
-        .map(|step| format!("{} on {}", step.fault, step.targets.join(", ")))
+        .map(|step| match step.targets.is_empty() {
+            true => step.fault.clone(),
+            false => format!("{} on {}", step.fault, step.targets.join(", ")),
+        })
         .collect();
+    let done = match done.is_empty() {
+        true => "nothing: it ended before".to_owned(),
+        false => done.join("; "),
+    };
     let mut facts = vec![
         ("cause".to_owned(), muted(was)),
-        ("what was done".to_owned(), muted(done.join("; "))),
+        ("what was done".to_owned(), muted(done)),
     ];
     for (name, is_right) in &debrief.suspected {
         let (word, tone) = if *is_right {

@@ -131,7 +131,8 @@ impl Duty {
 /// A length of time as a clock shows it: `4:07`, `1:02:09`; whole seconds.
 #[must_use]
 pub fn clock(ms: i64) -> String {
-    let s = ms.max(0) / 1_000;
+    // To the nearest second, as in reports.
+    let s = (ms.max(0) + 500) / 1_000;
     match s / 3_600 {
         0 => format!("{}:{:02}", s / 60, s % 60),
         hours => format!("{hours}:{:02}:{:02}", s / 60 % 60, s % 60),

@@ -94,6 +94,8 @@ impl About {
     pub fn blind(self) -> Self {
         Self {
             title: BLIND.to_owned(),
+            // Scenarios are told apart by their lengths.
+            lasts_ms: None,
             blind: true,
             faults: BTreeSet::new(),
             ..self

@@ -157,13 +157,14 @@ pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadP
     })?;
     let bytes = args.payload.map_or(0.0, |payload| payload.0.1 as f64) * most;
     let needed = (most / PER_PRODUCER).max(bytes / BYTES_PER_PRODUCER).ceil();
-    Ok(load(args, plan, (needed as u32).clamp(1, 64)))
+    let producers = (needed as u32).clamp(1, 64);
+    Ok(load(args, plan, args.warmup_ms(), producers))
 }
 
-fn load(args: &Load, plan: Plan, producers: u32) -> LoadPlan {
+fn load(args: &Load, plan: Plan, warmup_ms: i64, producers: u32) -> LoadPlan {
     LoadPlan {
         plan,
-        warmup_ms: args.warmup_ms(),
+        warmup_ms,
         sides: match (args.produce_only, args.consume_only) {
             (true, _) => Sides::Produce,
             (_, true) => Sides::Consume,
@@ -204,12 +205,15 @@ fn of_scenario(
             scenario.display()
         )));
     };
-    if args.warmup_ms() >= plan.duration_ms {
+    // Its own, in the whole seconds that tasks are counted by.
+    let own_ms = (plan.warmup_ms + 999) / 1000 * 1000;
+    let warmup_ms = args.warmup.map_or(own_ms, |wait| wait.0);
+    if warmup_ms >= plan.duration_ms {
         return Err(Failure::usage(
             "--warmup: the scenario is over before anything would be measured",
         ));
     }
-    let load = load(args, plan, 1);
+    let load = load(args, plan, warmup_ms, 1);
     if load.needs_a_drill() {
         takes(args)?;
     }

@@ -202,9 +202,13 @@ impl<'r> Room<'r> {
             true => "a rehearsal".to_owned(),
             false => format!("{}: {}", plan.name, plan.summary),
         };
+        // Scenarios are told apart by their lengths.
+        let lasts = match self.asked.terms.blind {
+            true => String::new(),
+            false => format!("{} ", clock(plan.duration_ms)),
+        };
         self.terminal.say(format_args!(
-            "{what}\n{} {pace}; Redis: {}; `help` lists what can be typed",
-            clock(plan.duration_ms),
+            "{what}\n{lasts}{pace}; Redis: {}; `help` lists what can be typed",
             set.redis.describe()
         ));
         let steps = self.asked.runbook.iter().flat_map(Runbook::checklist);

@@ -116,7 +116,8 @@ fn a_room_shows_answers_and_the_line_that_is_typed() {
         "{shown}"
     );
     let long = "x".repeat(100);
-    let shown = drawn_with((80, 24), foot(&format!("note {long}")));
+    let typed = format!("note {long}");
+    let shown = drawn_with((80, 24), foot(&typed));
     assert!(shown.contains(&format!("> {}_", &long[..77])), "{shown}");
     let waits = drawn_with((80, 24), foot(""));
     assert!(waits.contains("q: stop   type a word"), "{waits}");

@@ -466,7 +466,11 @@ impl Stand {
         let done = self.control.command::<redis::Value>(&kill, "SCRIPT KILL");
         let done = done.await.map(drop).map_err(|error| error.to_string());
         self.settings.script = None;
-        done
+        // Somebody else has killed it.
+        done.or_else(|error| match error.contains("NotBusy") {
+            true => Ok(()),
+            false => Err(error),
+        })
     }
 
     /// Saves what is in it now, and keeps it for a step.
