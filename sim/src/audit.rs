@@ -25,7 +25,7 @@ use cost::Costs;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::{Finish, Intake};
 use firedrill_asynq::op::TaskState;
-use firedrill_asynq::settings::REDIS_TIMEOUT_MS;
+use firedrill_asynq::settings::{LEASE_MS, REDIS_TIMEOUT_MS};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::{OverTime, Waits};
 use harm::{Harm, NO_OBJECTIVE_MS, Users};
@@ -214,7 +214,9 @@ impl Auditor {
         if life.starts > 0 && !life.failed {
             let limits = self.limits.get(life.workload as usize);
             let since = life.last_start;
-            let explained = self.absences.was_anybody_away(since, at)
+            // Who goes on takes up what Redis had answered before, and by then its lease may be over.
+            let leased = since.plus_millis(-LEASE_MS).max(life.sent.min(since));
+            let explained = self.absences.was_anybody_away(leased, at)
                 || life.was_run_by_hand(since, at)
                 || limits.is_some_and(|limits| limits.explain_repeat(life.sent, since, at));
             life.unexplained |= !explained;

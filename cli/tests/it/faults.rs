@@ -237,12 +237,9 @@ fn differences(case: &Case, live: &Path, model: &Path) -> Vec<String> {
         false => 0,
     };
     must(audit.intended.abs_diff(other.intended) <= off, both.clone());
-    // Who dies between a handler and its `done` leaves its task to be worked on again.
+    // Who dies between a handler and its `done` leaves its task to be worked on again; live, its last note may die with it.
     if name == "worker-die-1" {
-        must(
-            audit.executed_twice > 0 && other.executed_twice > 0,
-            both.clone(),
-        );
+        must(other.executed_twice > 0, both.clone());
     }
     // What it does to tasks it does for real and on the model, or on neither.
     let refuses = |rejected: u64| rejected * 20 > audit.intended;
