@@ -340,7 +340,13 @@ fn tasks(record: &LoadRecord) -> Facts {
         }
         let account = Account::of(counts, left);
         if facts.header.sides.produces() && counts.foreign == 0 && account.difference() == 0 {
-            lead.push("they add up: what was enqueued is done, archived, or there".to_owned());
+            lead.push(match counts.unanswered {
+                0 => "they add up: what was enqueued is done, archived, or there".to_owned(),
+                // Each of them may have come, and was then done beside what is known to have been enqueued.
+                calls => format!(
+                    "nothing is missing of what was enqueued; {calls} more were sent and got no answer, so whether they add up is not known"
+                ),
+            });
         }
     }
     let told = told.into_iter().filter(|(_, count)| *count > 0);

@@ -93,7 +93,7 @@ fn times(debrief: &Debrief) -> Facts {
     if debrief.incident.is_some() {
         let by = match debrief.mended_by_hand {
             true => "by people",
-            false => "by the plan, not by people",
+            false => "by the plan; nobody was seen to mend it",
         };
         let open = || Cell::from(("not before the end".to_owned(), Tone::Bad));
         let mitigated = debrief
@@ -283,7 +283,10 @@ fn lacked(debrief: &Debrief) -> Vec<Finding> {
     }
     match debrief.responded {
         Kept::Late(_) => warn("response", "came late".to_owned()),
-        Kept::Never => warn("response", "nobody did anything".to_owned()),
+        Kept::Never => warn(
+            "response",
+            "nobody was seen or said to do anything".to_owned(),
+        ),
         Kept::InTime(_) | Kept::NotDue => {}
     }
     match debrief.escalated {

@@ -188,6 +188,32 @@ fn quantiles_are_nearest_rank() {
 }
 
 #[test]
+fn what_is_taken_up_after_an_absence_and_recovered_meanwhile_is_explained() {
+    let text = "version: firedrill/v1\nname: t\nfamily: benign\nsummary: s\nduration: 10m\nwarmup: 1m\n\
+         queues: { default: { wait_objective: 60s } }\n\
+         workload: [{ task: a, queue: default, arrivals: { poisson: 1/s }, service: { constant: 1s } }]\n\
+         workers: [{ name: w, concurrency: 10 }]\n";
+    let scenario = Scenario::parse("s.yaml", text).unwrap();
+    let plan = Plan::resolve(&scenario, &PlanOptions::default()).unwrap();
+    let run_twice = |first: i64| {
+        let mut auditor = Auditor::new(&plan, at(0), at(600));
+        auditor.absences.leaves("w-0", at(60));
+        auditor.absences.returns("w-0", at(120));
+        let mut life = Life::sent(at(59), 0);
+        auditor.answered(&mut life, at(59), Intake::Accepted, PRODUCER);
+        for start in [first, first + 4] {
+            auditor.started(&mut life, at(start));
+            auditor.finished(&mut life, at(start + 1), Finish::Ok);
+        }
+        auditor.close(&life, None, || "t".into());
+        auditor.finish().audit.unexplained.run_twice
+    };
+    // Redis had given it to the one that was stopped; its lease ran out meanwhile, and both work on it.
+    assert_eq!(run_twice(121), 0);
+    assert_eq!(run_twice(151), 1, "long after that nobody is to blame");
+}
+
+#[test]
 fn what_a_step_explains_is_not_unexplained() {
     let arrivals = [
         arrival("refused", 100, false),

@@ -229,15 +229,19 @@ fn a_team_rehearses_blind_with_its_own_workers_and_alerting() {
     // The delivered page is what counts, and the room's clock began with it.
     let record = record(&run);
     assert_eq!(record.interference().next(), None, "{text}");
-    let is_page = |told: &&Told| told.source == "webhook" && told.state == ToldState::Firing;
+    let fires = |told: &&Told| told.source == "webhook" && told.state == ToldState::Firing;
     let told = record.heard().filter_map(|heard| match heard {
         Heard::Told(told) => Some(told),
         _ => None,
     });
-    let posted_ms = told.filter(is_page).map(|told| told.at_ms).min().unwrap();
+    let posted: Vec<&Told> = told.filter(fires).collect();
+    let first_ms = posted.iter().map(|told| told.at_ms).min().unwrap();
+    // Two receivers are told; one of them is a pager.
+    let pager = posted.iter().filter(|told| told.pages);
+    let posted_ms = pager.map(|told| told.at_ms).min().unwrap();
     assert!(
-        paged.trim_start().starts_with(&clock(posted_ms)),
-        "{paged}: {posted_ms} ms"
+        paged.trim_start().starts_with(&clock(first_ms)),
+        "{paged}: {first_ms} ms"
     );
     let result = fs::read_to_string(run.join("result.json")).unwrap();
     let result: Value = serde_json::from_str(&result).unwrap();
@@ -252,10 +256,9 @@ fn a_team_rehearses_blind_with_its_own_workers_and_alerting() {
     let since_s = incident["detection"]["from_fault_seconds"]
         .as_f64()
         .unwrap();
-    // Both are told to the millisecond, and a group's wait would be seconds.
     let told_ms = (fault_s + since_s) * 1e3;
     assert!(
-        (told_ms - posted_ms as f64).abs() < 5.0,
+        (told_ms - posted_ms as f64).abs() < 1.0,
         "{told_ms}, {posted_ms}: {drill:#}"
     );
     let mended_ms = record.mended_ms("the-fault").unwrap();

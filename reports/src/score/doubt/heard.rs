@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// what an alert is due to. Milliseconds.
 const AHEAD_MS: i64 = 5_000;
 
+/// Labels that a Prometheus gives what it scrapes: an alert has them from the series that it is about, and none adds them later.
+const OF_TARGETS: [&str; 2] = ["job", "instance"];
+
 /// See the module. `ours`: what the detector made of the drill's own samples.
 pub(in crate::score) fn doubts(
     record: &Record,
@@ -218,6 +221,7 @@ fn unexplained(record: &Record, own: &[Episode], judged: &Judged) -> Option<Stri
         .any(|own| {
             own.firings.iter().any(|firing| {
                 is_like(&named(&firing.labels), &named(&told.labels))
+                    && !is_of_others(&firing.labels, &told.labels)
                     && firing.pending_ms - apart_ms <= told.start_ms
                     && told.start_ms <= firing.end_ms + apart_ms
             })
@@ -230,6 +234,12 @@ fn unexplained(record: &Record, own: &[Episode], judged: &Judged) -> Option<Stri
             at(episode.start_ms)
         )
     })
+}
+
+/// Whether an alert is about targets that ours, which has `own` labels, does not tell apart.
+fn is_of_others(own: &BTreeMap<String, String>, told: &BTreeMap<String, String>) -> bool {
+    let mut labels = OF_TARGETS.iter();
+    labels.any(|name| told.contains_key(*name) && !own.contains_key(*name))
 }
 
 /// Detections that came too late, or may have come in time: the source was not asked in between.

@@ -387,6 +387,18 @@ fn the_same_alert_about_something_else_is_no_detection_and_no_false_page() {
         ),
         "the drill's own samples do not raise it",
     );
+    // At the right time, and about a job that our rule does not tell of: another team has an alert of that name.
+    let mut theirs = posted(1_350);
+    theirs[0].labels.insert("job".into(), "billing".into());
+    doubted(
+        heard(outage(), source(Webhook), theirs),
+        "the drill's own samples do not raise it",
+    );
+    // A cluster's name is one that a Prometheus adds to whatever it tells.
+    let mut ours = posted(1_350);
+    ours[0].labels.insert("cluster".into(), "eu-1".into());
+    let score = heard(outage(), source(Webhook), ours).score();
+    assert_eq!(score.verdict, Verdict::Passed, "{:?}", score.inconclusive);
     // A false page that ours raises, too, is one.
     let wolf = Paper::new(600, 3600)
         .benign(0, 3600)

@@ -1,6 +1,9 @@
 //! The worker processes of a drill: started, killed, restarted, ended.
 
+mod again;
 mod guests;
+mod outside;
+mod throttled;
 
 use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::cluster::Cluster;
@@ -8,8 +11,8 @@ use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
 use crate::engine::live::scraper::{Addresses, Page, Place};
 use crate::engine::live::theirs::{Done, Workers};
-use crate::engine::live::throttle::{Quota, Throttle, Throttled};
-use crate::engine::live::watch::{Death, Roster};
+use crate::engine::live::throttle::{Quota, Throttle};
+use crate::engine::live::watch::Roster;
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::http;
 use crate::metrics::kube::{Ended as WhyEnded, Pods};
@@ -25,13 +28,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
-
-/// How often a throttled process is looked at until it is seen to stop, within a second.
-const THROTTLE_LOOKS: u32 = 200;
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-/// When a process that was ended from outside is started again, virtual milliseconds.
-const AGAIN_MS: i64 = 2_000;
 
 /// Real time a worker gets beyond its graceful shutdown before it is killed.
 const STOP_SLACK: Duration = Duration::from_millis(500);
@@ -201,58 +197,6 @@ impl Fleet {
         Ok((come.len(), go.len()))
     }
 
-    /// Processes that were ended from outside since this was asked last. In a rehearsal they are started again, as by whatever a
-    /// team has to do that.
-    pub(crate) fn ended_outside(&mut self, now: Time) -> Vec<String> {
-        let Some(roster) = &self.roster else {
-            return Vec::new();
-        };
-        let mut ended = Vec::new();
-        for (name, child) in &mut self.running {
-            let is_awaited = self.awaited.contains_key(name);
-            if !is_awaited && child.has_ended() && roster.died_outside(name) {
-                ended.push(name.clone());
-            }
-        }
-        for name in &ended {
-            let mut specs = self.specs.iter();
-            if let Some(spec) = specs.find(|spec| spec.process == *name) {
-                let due = (now.plus_millis(AGAIN_MS), spec.incarnation);
-                self.awaited.insert(name.clone(), due);
-            }
-        }
-        self.tell(&ended, |pods, name| pods.died(name, WhyEnded::Error));
-        ended
-    }
-
-    /// From its next start on, a process goes by this plan.
-    pub(crate) fn starts_with(&mut self, process: &str, plan: &Plan) {
-        let mut specs = self.specs.iter_mut();
-        if let Some(spec) = specs.find(|spec| spec.process == process) {
-            spec.plan = plan.clone();
-        }
-    }
-
-    /// Whether all of these processes run.
-    pub(crate) fn are_up(&mut self, names: &[String]) -> bool {
-        names.iter().all(|name| {
-            let runs = self
-                .running
-                .get_mut(name)
-                .is_some_and(|child| !child.has_ended());
-            runs && !self.awaited.contains_key(name)
-        })
-    }
-
-    /// Processes that the plan had stopped go on: they are looked after again.
-    pub(crate) fn go_on(&self, names: &[String]) {
-        for name in names {
-            if let (Some(roster), Some(child)) = (&self.roster, self.running.get(name)) {
-                roster.is_there(name, child.id(), child.ledger());
-            }
-        }
-    }
-
     /// Tells of something that has happened to the pods of processes.
     fn tell<'n>(
         &self,
@@ -298,74 +242,6 @@ impl Fleet {
         Ok(())
     }
 
-    fn throttle_one(
-        &mut self,
-        name: &str,
-        quota: Quota,
-        clock: ClockOrigin,
-    ) -> Result<(), LiveError> {
-        let Some(pid) = self.running.get(name).and_then(WorkerChild::id) else {
-            return Ok(());
-        };
-        self.let_go(&[name.to_owned()]);
-        let throttle = Throttle::start(pid, quota, clock);
-        let throttle = throttle.map_err(|error| LiveError::System("a throttle", error))?;
-        self.throttles.insert(name.to_owned(), throttle);
-        Ok(())
-    }
-
-    /// Throttles processes; answers how many of them are seen to stop.
-    pub(crate) async fn throttle(
-        &mut self,
-        names: &[String],
-        quota: Quota,
-        clock: ClockOrigin,
-    ) -> Result<usize, LiveError> {
-        self.let_go(names);
-        self.tell(names, |pods, name| {
-            pods.limits(name, Some((quota.run_ms, quota.period_ms)), clock.now());
-        });
-        for name in names {
-            self.quotas.insert(name.clone(), quota);
-            self.throttle_one(name, quota, clock)?;
-        }
-        let are_seen = |fleet: &Self| {
-            let seen = names.iter().filter(|name| {
-                let throttle = fleet.throttles.get(*name);
-                throttle.is_some_and(|throttle| throttle.seen().stops > 0)
-            });
-            seen.count()
-        };
-        for _ in 0..THROTTLE_LOOKS {
-            if are_seen(self) == names.len() {
-                break;
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        Ok(are_seen(self))
-    }
-
-    /// Processes get all their time again; answers how many are seen to go on, and what was seen of them meanwhile. Others are
-    /// left alone.
-    pub(crate) async fn unthrottle(&mut self, names: &[String], now: Time) -> (usize, Throttled) {
-        self.tell(names, |pods, name| pods.limits(name, None, now));
-        let mut seen = Throttled {
-            periods: 0,
-            stops: 0,
-        };
-        let mut throttled = Vec::new();
-        for name in names {
-            self.quotas.remove(name);
-            if let Some(throttle) = self.throttles.remove(name) {
-                let Throttled { periods, stops } = throttle.end();
-                seen.periods += periods;
-                seen.stops += stops;
-                throttled.push(name.clone());
-            }
-        }
-        (self.signal(&throttled, Signal::CONT).await, seen)
-    }
-
     /// SIGTSTP.
     pub(crate) fn quieten(&self, names: &[String]) -> Vec<u32> {
         let pids = self.pids(names);
@@ -374,72 +250,6 @@ impl Fleet {
             pid.is_some_and(|pid| rustix::process::kill_process(pid, Signal::TSTP).is_ok())
         };
         pids.into_iter().filter(signalled).collect()
-    }
-
-    /// A process has died by itself: an orchestrator, if it has one, starts it again after a while.
-    pub(crate) fn has_died(&mut self, death: &Death) {
-        self.expect_start(&death.process, death.at, death.why);
-    }
-
-    fn expect_start(&mut self, process: &str, died: Time, why: WhyEnded) {
-        let own = process.to_owned();
-        let spec = self.specs.iter().find(|spec| spec.process == process);
-        if let (Some(backoff), Some(spec)) = (self.backoffs.get_mut(process), spec) {
-            let due = (backoff.died(died), spec.incarnation);
-            self.awaited.insert(own.clone(), due);
-            self.tell([&own], |pods, name| pods.died(name, why));
-        } else {
-            self.tell([&own], Pods::gone);
-            self.are_gone(&[own]);
-        }
-    }
-
-    /// When the next process is to be started again.
-    pub(crate) fn next_start(&self) -> Option<Time> {
-        self.awaited.values().map(|(at, _)| *at).min()
-    }
-
-    /// Starts those again that are due; answers how many. One that somebody has started or taken away meanwhile is left alone.
-    pub(crate) async fn start_again(&mut self, clock: ClockOrigin) -> Result<usize, LiveError> {
-        let now = clock.now();
-        let due = self.awaited.iter().filter(|(_, (at, _))| *at <= now);
-        let due: Vec<(String, u32)> = due
-            .map(|(name, (_, lives))| (name.clone(), *lives))
-            .collect();
-        let mut started = 0;
-        for (name, lives) in due {
-            self.awaited.remove(&name);
-            let spec = self.specs.iter().find(|spec| spec.process == name);
-            let comes_up = |plan: &Plan| {
-                let at_ms = now.millis() - clock.virtual_start.millis();
-                plan.comes_up(&name, at_ms)
-            };
-            let Some(comes_up) = spec
-                .filter(|spec| spec.incarnation == lives)
-                .map(|spec| comes_up(&spec.plan))
-            else {
-                continue;
-            };
-            if !self
-                .running
-                .get_mut(&name)
-                .is_some_and(WorkerChild::has_ended)
-            {
-                continue;
-            }
-            if !comes_up {
-                self.tell([&name], Pods::dies_again);
-                self.expect_start(&name, now, WhyEnded::Error);
-                continue;
-            }
-            let ended = self.ended(&name, clock);
-            if let Some(child) = self.running.remove(&name) {
-                self.has_left(child, Some(ended));
-            }
-            self.begin_anew(&[name], Pods::starts_again, clock).await?;
-            started += 1;
-        }
-        Ok(started)
     }
 
     async fn spawn(&mut self, process: &str) -> Result<(), LiveError> {

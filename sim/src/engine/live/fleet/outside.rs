@@ -1,0 +1,62 @@
+//! What people do to the processes of a rehearsal from outside.
+
+use super::{Fleet, WhyEnded};
+use crate::plan::Plan;
+use firedrill_asynq::clock::Time;
+
+/// When a process that was ended from outside is started again, virtual milliseconds.
+const AGAIN_MS: i64 = 2_000;
+
+impl Fleet {
+    /// Processes that were ended from outside since this was asked last. In a rehearsal they are started again, as by whatever a
+    /// team has to do that.
+    pub(crate) fn ended_outside(&mut self, now: Time) -> Vec<String> {
+        let Some(roster) = &self.roster else {
+            return Vec::new();
+        };
+        let mut ended = Vec::new();
+        for (name, child) in &mut self.running {
+            let is_awaited = self.awaited.contains_key(name);
+            if !is_awaited && child.has_ended() && roster.died_outside(name) {
+                ended.push(name.clone());
+            }
+        }
+        for name in &ended {
+            let mut specs = self.specs.iter();
+            if let Some(spec) = specs.find(|spec| spec.process == *name) {
+                let due = (now.plus_millis(AGAIN_MS), spec.incarnation);
+                self.awaited.insert(name.clone(), due);
+            }
+        }
+        self.tell(&ended, |pods, name| pods.died(name, WhyEnded::Error));
+        ended
+    }
+
+    /// From its next start on, a process goes by this plan.
+    pub(crate) fn starts_with(&mut self, process: &str, plan: &Plan) {
+        let mut specs = self.specs.iter_mut();
+        if let Some(spec) = specs.find(|spec| spec.process == process) {
+            spec.plan = plan.clone();
+        }
+    }
+
+    /// Whether all of these processes run.
+    pub(crate) fn are_up(&mut self, names: &[String]) -> bool {
+        names.iter().all(|name| {
+            let runs = self
+                .running
+                .get_mut(name)
+                .is_some_and(|child| !child.has_ended());
+            runs && !self.awaited.contains_key(name)
+        })
+    }
+
+    /// Processes that the plan had stopped go on: they are looked after again.
+    pub(crate) fn go_on(&self, names: &[String]) {
+        for name in names {
+            if let (Some(roster), Some(child)) = (&self.roster, self.running.get(name)) {
+                roster.is_there(name, child.id(), child.ledger());
+            }
+        }
+    }
+}
