@@ -9,6 +9,7 @@ pub(crate) mod results;
 mod rules;
 pub(crate) mod world;
 
+pub(crate) use found::SET_FILE;
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
 pub(crate) use rules::{

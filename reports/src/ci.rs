@@ -70,8 +70,8 @@ impl Places {
         self.scenarios.push((name.to_owned(), file.to_owned()));
     }
 
-    /// The file and the line of what a failure is about: the rule that cried wolf, cannot fire, or should have seen it; else the
-    /// scenario, or where that is built in the beginning of the first rule file, which lacks a rule that sees it.
+    /// The file and the line of what a failure is about: the rule that cried wolf, cannot fire, told too late, or should have seen it;
+    /// else the scenario, or where that is built in the beginning of the first rule file, which lacks a rule that sees it.
     fn of(&self, failing: &Failing) -> Option<(String, usize)> {
         let rule = |name: &str| {
             let found = self.alerts.iter().find(|(alert, ..)| alert == name)?;
@@ -79,6 +79,9 @@ impl Places {
         };
         if !failing.wrong.is_of_incident() {
             return rule(&failing.name);
+        }
+        if let Some(late) = failing.alert.as_deref().and_then(rule) {
+            return Some(late);
         }
         let expected = self
             .expected

@@ -13,6 +13,7 @@ mod heard;
 mod knee;
 mod load;
 mod missed;
+mod nearest;
 mod next;
 mod proven;
 mod rehearsal;
@@ -39,7 +40,7 @@ pub(crate) use scorecard::called;
 pub use scorecard::{Drill, of_scorecard};
 pub use trials::of_trials;
 pub use tune::of_tuning;
-pub use words::length;
+pub use words::{length, quoted};
 
 /// A result for people.
 #[derive(Debug, Clone, PartialEq)]

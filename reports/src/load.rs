@@ -24,7 +24,7 @@ pub use latency::{Latencies, Latency, LatencyError, Stage};
 pub use series::{Brief, RedisRow, Row, SERIES_ROWS_MAX, Series};
 pub use verdict::{LATE_FLOOR_S, LATE_SHARE_MAX, PROCESS_CPU_MAX, Saturated};
 
-use crate::record::Audit;
+use crate::record::{Audit, Mark};
 use crate::shard::Shard;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,9 @@ pub struct LoadFacts {
     pub redis: Option<RedisSide>,
     /// The processes that enqueued and worked.
     pub processes: Vec<Process>,
+    /// The faults and remedies that were applied in the drill that it is, milliseconds since the first possible arrival.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
     /// What went wrong while it ran, in order of time.
     pub troubles: Vec<Trouble>,
     /// Whether it was stopped before its time.
@@ -101,6 +104,9 @@ pub struct LoadHeader {
     pub started: String,
     /// firedrill's version.
     pub firedrill: String,
+    /// What to type to repeat it, without secrets and without what only says where results go; empty: of before that was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
     /// Processors of the machine.
     pub cpus: u32,
     /// Which part of a load that many run together; `None`: all of it.

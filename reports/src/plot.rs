@@ -14,7 +14,7 @@ mod waits;
 
 pub(crate) use latency::latency;
 pub(crate) use overlay::overlay;
-pub(crate) use waits::waits;
+pub(crate) use waits::{of_load as waits_of_load, waits};
 
 use crate::curves::{Line, depth_by_state, oldest, throughput, up, waited};
 use crate::document::words;
@@ -381,7 +381,7 @@ fn shortened(name: &str, most: u32) -> String {
 }
 
 /// `1200` as `1.2k`.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let (value, unit) = if value >= 1_000.0 {
         (value / 1e3, "k")
     } else {

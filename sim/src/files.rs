@@ -35,6 +35,19 @@ pub fn write_binary(path: &Path, content: &[u8]) -> io::Result<()> {
     write_bytes(path, content).map_err(|error| named(path, &error))
 }
 
+/// Adds text to the end of a file, which several may do; one that is not there, and missing directories, are made.
+///
+/// # Errors
+/// As [`write()`].
+pub fn append(path: &Path, text: &str) -> io::Result<()> {
+    let append = || {
+        fs::create_dir_all(folder(path))?;
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    append().map_err(|error| named(path, &error))
+}
+
 /// A path as messages show it, on one line: a name may hold line ends, and what a terminal would obey.
 #[must_use]
 pub fn shown(path: impl AsRef<Path>) -> String {

@@ -47,6 +47,8 @@ pub struct LoadPlan {
     pub batch: usize,
     /// Which part of the load this is, if it is not all.
     pub shard: Option<Shard>,
+    /// What to type to repeat it, for the record.
+    pub command: String,
 }
 
 impl LoadPlan {

@@ -281,16 +281,27 @@ impl Scenario {
     /// Reads a scenario file.
     ///
     /// # Errors
-    /// With all problems of its form. Whether the parts fit together is found by [`crate::plan::Plan::resolve`].
+    /// With all problems of its form, and what does not fit together beside them, where the form is good enough to see that. Of a
+    /// form without problems that is found by [`crate::plan::Plan::resolve`].
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new(file);
         let scenario = parse(text, &mut problems).and_then(|node| Self::read(&node, &mut problems));
         match scenario {
-            Some(scenario) if problems.is_empty() => Ok(Self {
-                file: file.to_owned(),
-                ..scenario
-            }),
-            _ => Err(problems.into_vec()),
+            None => Err(problems.into_vec()),
+            Some(scenario) => {
+                let scenario = Self {
+                    file: file.to_owned(),
+                    ..scenario
+                };
+                if problems.is_empty() {
+                    return Ok(scenario);
+                }
+                let misfits = Plan::resolve(&scenario, &PlanOptions::default()).err();
+                let mut all = problems.into_vec();
+                all.extend(misfits.into_iter().flatten());
+                all.sort_by_key(|problem| (problem.line, problem.column));
+                Err(all)
+            }
         }
     }
 }

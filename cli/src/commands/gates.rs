@@ -15,11 +15,9 @@ use firedrill_reports::gate::{Gate, GateFile, Gated, Judge, Known};
 use firedrill_reports::pack::RulePack;
 use firedrill_sim::builtin;
 use firedrill_sim::drill;
-use firedrill_sim::files::{self, shown};
+use firedrill_sim::files;
 use firedrill_sim::plan::Plan;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
 use std::path::Path;
 
 /// What was asked of a run, read before anything is started.
@@ -208,7 +206,7 @@ impl Gates {
             terminal.command(&ci::github(&findings));
         }
         if let Some(path) = &outputs.summary {
-            append(path, &ci::cut(summary)).map_err(Failure::environment)?;
+            files::append(path, &ci::cut(summary)).map_err(Failure::environment)?;
         }
         for (option, path) in [
             ("--sarif", &outputs.sarif),
@@ -253,16 +251,4 @@ impl Gates {
 /// Whether a name is that of a file, and not of what is built in.
 fn is_file(name: &str) -> bool {
     !name.ends_with(builtin::MARK)
-}
-
-/// Adds to a file: several steps may write to one.
-fn append(path: &Path, text: &str) -> io::Result<()> {
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", shown(path)));
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(named)?;
-    file.write_all(text.as_bytes()).map_err(named)
 }

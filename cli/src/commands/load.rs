@@ -1,6 +1,7 @@
 //! `firedrill load`: how much a queue takes, and what a task waits.
 
 mod asked;
+mod command;
 mod knee;
 mod set;
 

@@ -22,7 +22,7 @@ use firedrill_sim::plan::Plan;
 use firedrill_sim::redis_server::private::RedisSource;
 use firedrill_sim::rehearsal::{AbortWhen, Runbook};
 use room::{Asked, Room};
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -169,7 +169,9 @@ fn runbook(path: &Path) -> Result<Runbook, Failure> {
     Ok(Runbook::read(&shown(path).to_string(), &text))
 }
 
-/// The file that the facilitator reads: made before anything is started.
+/// The file that the facilitator reads: made, with its folder, before anything is started.
 fn told_to(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::environment(format!("{}: {error}", shown(path))))
+    let folder = path.parent().unwrap_or(path);
+    let made = fs::create_dir_all(folder).and_then(|()| File::create(path));
+    made.map_err(|error| Failure::environment(format!("{}: {error}", shown(path))))
 }

@@ -283,6 +283,11 @@ fn write_reports(
     files::write(&dir.join("result.json"), &render::json(&card.into()))?;
     files::write(&dir.join("summary.md"), &render::markdown(&document))?;
     files::write(&dir.join(FIGURES_FILE), &figures.text())?;
+    let records = scored.iter().map(|(path, _)| {
+        let path = path.strip_prefix(&set.args.out).unwrap_or(path);
+        format!("{}\n", path.display())
+    });
+    files::write(&dir.join(inputs::SET_FILE), &records.collect::<String>())?;
     if whole {
         files::link(&set.args.out.join("sets").join(LATEST), set.dir.name())?;
     }

@@ -37,6 +37,9 @@ pub fn run(args: &Suggest, terminal: &Terminal) -> Result<Exit, Failure> {
         jobs: args.jobs,
         memory: args.memory,
     };
+    if let Some(out) = &args.out {
+        files::check_writable(out).map_err(Failure::environment)?;
+    }
     let Given {
         rules,
         pack,

@@ -10,6 +10,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// Where commands put what they made of drills; the drills themselves are elsewhere.
 const NOT_DRILLS: [&str; 4] = ["sets", "trials", "tune", "fidelity"];
+/// Names the records of a set's drills, a line each, from the directory of all results on.
+pub(crate) const SET_FILE: &str = "records.txt";
 /// How deep directories are looked through: `runs/<scenario>/<drill>`, and two more.
 const DEPTH_MAX: u32 = 5;
 /// Most records of one command; each is read into memory.
@@ -18,7 +20,7 @@ const RECORDS_MAX: usize = 10_000;
 /// The records that are meant, each once, in the order of `paths` and below a directory by name.
 ///
 /// A file is a record. A directory is the drill it holds the record of; or that of its `latest` link, like
-/// `runs/healthy`; or the latest of every directory below it, like `runs`.
+/// `runs/healthy`; or the drills of a set, like `runs/sets/latest`; or the latest of every directory below it, like `runs`.
 ///
 /// # Errors
 /// With every path that does not exist or has no record.
@@ -68,7 +70,12 @@ fn those(which: Which, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     for path in paths {
         let mut found = Vec::new();
         match fs::metadata(path) {
-            Ok(there) if there.is_dir() => below(which, path, 0, &mut found),
+            Ok(there) if there.is_dir() => {
+                below(which, path, 0, &mut found);
+                if found.is_empty() {
+                    found = of_set(path);
+                }
+            }
             Ok(_) => found.push(path.clone()),
             Err(error) => {
                 let message = format!("{}: {error}", shown(path));
@@ -77,11 +84,17 @@ fn those(which: Which, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             }
         }
         if found.is_empty() {
-            failure.messages.push(format!(
-                "{}: no record in this directory: neither {RECORD_FILE} nor a `{LATEST}` drill that ran to its end, here \
-                 or in the directories below",
-                shown(path)
-            ));
+            failure.messages.push(match is_made_of_drills(path) {
+                true => format!(
+                    "{}: it is what was made of drills, and their records are not in it; name those, such as runs/*/{LATEST}",
+                    shown(path)
+                ),
+                false => format!(
+                    "{}: no record in this directory: neither {RECORD_FILE} nor a `{LATEST}` drill that ran to its end, here \
+                     or in the directories below",
+                    shown(path)
+                ),
+            });
         }
         for record in found {
             let real = fs::canonicalize(&record).unwrap_or_else(|_| record.clone());
@@ -100,6 +113,27 @@ fn those(which: Which, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         true => Ok(records),
         false => Err(failure),
     }
+}
+
+/// The records of the drills of a set, or of the latest of several.
+fn of_set(dir: &Path) -> Vec<PathBuf> {
+    let dirs = [dir.to_owned(), dir.join(LATEST)];
+    let read = |dir: &PathBuf| Some((dir.clone(), fs::read_to_string(dir.join(SET_FILE)).ok()?));
+    let Some((dir, list)) = dirs.iter().find_map(read) else {
+        return Vec::new();
+    };
+    // `runs/sets/latest` is a link: `runs` is above it by name, and what is above where it leads by `..`.
+    let above = dir.parent().and_then(Path::parent);
+    let above = above.filter(|above| !above.as_os_str().is_empty());
+    let above = above.map_or_else(|| dir.join("../.."), Path::to_owned);
+    let names = list.lines().map(Path::new).filter(|name| {
+        let mut parts = name.components();
+        !name.as_os_str().is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
+    });
+    names
+        .map(|name| above.join(name))
+        .take(RECORDS_MAX)
+        .collect()
 }
 
 fn below(which: Which, dir: &Path, depth: u32, found: &mut Vec<PathBuf>) {
@@ -177,6 +211,34 @@ mod tests {
         );
         assert_eq!(shown(runs, &["fidelity"]).len(), 1);
         assert_eq!(all_records(&[runs.to_path_buf()]).unwrap().len(), 6);
+    }
+
+    #[test]
+    fn a_set_stands_for_its_drills() {
+        let temp = tempfile::tempdir().unwrap();
+        let runs = temp.path();
+        for scenario in ["outage", "healthy"] {
+            drill(runs, scenario, "1-42");
+        }
+        let set = runs.join("sets/1");
+        fs::create_dir_all(&set).unwrap();
+        symlink("1", runs.join("sets/latest")).unwrap();
+        let failure = records(&[runs.join("sets/latest")]).unwrap_err();
+        assert!(
+            failure.messages[0].contains("made of drills"),
+            "{failure:?}"
+        );
+        // What leads elsewhere is none of its drills.
+        let list = format!(
+            "outage/1-42/{RECORD_FILE}\n../secret\n/etc/passwd\nhealthy/1-42/{RECORD_FILE}\n"
+        );
+        fs::write(set.join(SET_FILE), list).unwrap();
+        let drills = ["outage", "healthy"].map(|scenario| format!("{scenario}/1-42/{RECORD_FILE}"));
+        for name in ["sets/latest", "sets/1", "sets"] {
+            assert_eq!(shown(runs, &[name]), drills, "{name}");
+        }
+        // Beside drills it adds nothing.
+        assert!(is_made_of_drills(&runs.join("sets/latest")));
     }
 
     #[test]

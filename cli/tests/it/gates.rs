@@ -284,3 +284,41 @@ fn everything_a_gate_can_say_is_explained() {
     let (out, _) = ends(dir.path(), 0, "help gates");
     insta::assert_snapshot!(out);
 }
+
+#[test]
+fn files_for_pipelines_go_into_folders_that_are_made_and_a_run_is_judged_again_by_the_name_of_its_set()
+ {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let files = [
+        ("--junit", "a/junit.xml"),
+        ("--summary", "b/summary.md"),
+        ("--sarif", "c/it.sarif"),
+        ("--code-quality", "d/quality.json"),
+        ("--benchmark-smaller", "e/smaller.json"),
+        ("--benchmark-bigger", "f/bigger.json"),
+        ("--bencher", "g/bencher.json"),
+        ("--badge", "h/badge.svg"),
+    ];
+    let options: Vec<String> = files
+        .map(|(option, file)| format!("{option} {file}"))
+        .into();
+    let run = "run --engine virtual --no-gate worker-crash-all healthy";
+    ends(dir, 0, &format!("{run} {}", options.join(" ")));
+    for (option, file) in files {
+        assert!(dir.join(file).is_file(), "{option}");
+    }
+    let (set, _) = ends(dir, 0, "score --no-gate runs/sets/latest");
+    let (drills, _) = ends(
+        dir,
+        0,
+        "score --no-gate runs/worker-crash-all/latest runs/healthy/latest",
+    );
+    assert_eq!(set, drills);
+    ends(dir, 0, "report runs/sets/latest -o i/report.html");
+    assert!(dir.join("i/report.html").is_file());
+    // What is made of drills without naming them is told as that.
+    ends(dir, 0, "run --engine virtual --no-gate --trials 2 healthy");
+    let (_, told) = ends(dir, 2, "score runs/trials/latest");
+    assert!(told.contains("made of drills"), "{told}");
+}

@@ -2,7 +2,7 @@
 
 pub(crate) mod stand;
 
-use crate::support::{Ends, firedrill, free, need, said, wait_until};
+use crate::support::{Ends, TWO_WORKERS, firedrill, free, need, said, wait_until};
 use firedrill_reports::Record;
 use firedrill_reports::record::{Heard, ToldState};
 use serde_json::Value;
@@ -27,20 +27,12 @@ groups:
     labels: { severity: page }
 "#;
 
+/// Beside [`TWO_WORKERS`].
 const SCENARIO: &str = "\
-version: firedrill/v1
 name: heard
-family: worker-crashed
 summary: Both workers are killed and restarted.
-seed: 11
 duration: 58s
 warmup: 15s
-queues: { default: { priority: 1, wait_objective: 30s } }
-workload:
-  - { task: email:send, queue: default, arrivals: { poisson: 4/s }, service: { constant: 300ms } }
-workers:
-  - { name: w, processes: 2, concurrency: 4 }
-scrape: { interval: 1s, timeout: 1s }
 evaluation: { interval: 3s }
 timeline:
   - { at: 21s, fault: worker.kill, select: all, until: { at: 42s, remedy: worker.restart } }
@@ -49,7 +41,7 @@ incidents:
 ";
 
 fn files(dir: &Path) {
-    fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    fs::write(dir.join("s.yaml"), format!("{TWO_WORKERS}{SCENARIO}")).unwrap();
     fs::write(dir.join("r.yml"), RULES).unwrap();
 }
 

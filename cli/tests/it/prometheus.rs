@@ -1,7 +1,7 @@
 //! A real Prometheus beside a live drill: it scrapes the drill's own targets, found through `targets.json`, evaluates the
 //! same rules, and its alerts must change when ours do.
 
-use crate::support::{Ends, firedrill, free, need};
+use crate::support::{Ends, TWO_WORKERS, firedrill, free, need};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::record::{AlertState, Transition};
 use firedrill_reports::{Record, replay};
@@ -46,20 +46,12 @@ groups:
     for: 5s
 "#;
 
+/// Beside [`TWO_WORKERS`].
 const SCENARIO: &str = "\
-version: firedrill/v1
 name: beside-prometheus
-family: worker-crashed
 summary: Both workers are killed and restarted twenty seconds later.
-seed: 11
 duration: 72s
 warmup: 10s
-queues: { default: { priority: 1, wait_objective: 30s } }
-workload:
-  - { task: email:send, queue: default, arrivals: { poisson: 4/s }, service: { constant: 300ms } }
-workers:
-  - { name: w, processes: 2, concurrency: 4 }
-scrape: { interval: 1s, timeout: 1s }
 evaluation: { interval: 5s }
 timeline:
   - { at: 25s, fault: worker.kill, select: all, until: { at: 47s, remedy: worker.restart } }
@@ -213,7 +205,11 @@ fn a_prometheus_beside_the_drill_sees_what_we_see() {
     need!("redis-server");
     need!("prometheus");
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("s.yaml"), SCENARIO).unwrap();
+    fs::write(
+        dir.path().join("s.yaml"),
+        format!("{TWO_WORKERS}{SCENARIO}"),
+    )
+    .unwrap();
     fs::write(dir.path().join("r.yml"), RULES).unwrap();
     let mut drill = Ends(
         firedrill()

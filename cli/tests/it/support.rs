@@ -16,6 +16,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+/// What scenarios beside a real Prometheus have in common: two workers that keep up with a few tasks, scraped each second.
+pub(crate) const TWO_WORKERS: &str = "\
+version: firedrill/v1
+family: worker-crashed
+seed: 11
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: email:send, queue: default, arrivals: { poisson: 4/s }, service: { constant: 300ms } }
+workers:
+  - { name: w, processes: 2, concurrency: 4 }
+scrape: { interval: 1s, timeout: 1s }
+";
+
 /// A small drill with an incident.
 pub(crate) const SHORT: &str = "\
 version: firedrill/v1

@@ -37,6 +37,7 @@ fn failing(wrong: Wrong, name: &str, scenario: &str) -> Failing {
         wrong,
         name: name.into(),
         scenario: scenario.into(),
+        alert: None,
     }
 }
 
@@ -181,4 +182,34 @@ fn what_no_rule_of_a_file_sees_is_told_there_where_the_scenario_is_built_in() {
     places.scenario("fog", "drills/fog.yaml");
     let own = [line_1("drills/storm.yaml"), line_1("drills/fog.yaml")];
     assert_eq!(at(&places), own);
+}
+
+#[test]
+fn a_page_that_came_too_late_is_told_at_the_rule_that_sent_it() {
+    let mut judge = Judge::default();
+    judge.add(&drill(
+        "storm",
+        true,
+        vec![Failing {
+            alert: Some("Slow".into()),
+            ..failing(Wrong::Late, "deadlock", "storm")
+        }],
+    ));
+    let gated = judge.judge(&[], None, "2026-12-01".parse().unwrap());
+    let places = Places {
+        alerts: vec![
+            ("Backlog".into(), "alerts/a.yml".into(), 7),
+            ("Slow".into(), "alerts/a.yml".into(), 21),
+        ],
+        // The pack says nothing of the cause, and the scenario is a file.
+        scenarios: vec![("storm".into(), "drills/storm.yaml".into())],
+        ..Places::default()
+    };
+    let found = findings(&gated, &places);
+    assert_eq!(found[0].place, Some(("alerts/a.yml".to_owned(), 21)));
+    let commands = github(&found);
+    assert!(
+        commands.contains("file=alerts/a.yml,line=21,"),
+        "{commands}"
+    );
 }

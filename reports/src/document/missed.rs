@@ -1,10 +1,12 @@
 //! Why an alert missed an incident: its rule, the sides of its comparisons over the drill, and what `check` says of it.
 
 use super::check;
+use super::nearest::nearest;
 use super::{Block, Drill, Entries, Facts, Figure, Part};
 use crate::plot::{self, Frame};
 use crate::record::AlertState;
 use crate::score::Did;
+use crate::score::judge::Outcome;
 use crate::why::trace::{Traced, trace};
 use crate::why::{Explainer, RuleExplanation};
 use crate::{DrillScore, Verdict};
@@ -16,7 +18,8 @@ const ALERTS_MAX: usize = 4;
 /// Most comparisons of a rule that are drawn.
 const COMPARISONS_MAX: usize = 3;
 
-/// A part for each alert that the pack expects to see an incident of this drill, and that did not, or too late.
+/// A part for each alert that the pack expects to see an incident of this drill, and that did not, or too late; where it expects
+/// none by name, for the one that told too late, or that came nearest.
 pub(super) fn parts(known: &Drill<'_>, drill: &DrillScore, anchor: &str) -> Vec<Part> {
     if drill.verdict == Verdict::Inconclusive {
         return Vec::new();
@@ -31,27 +34,52 @@ pub(super) fn parts(known: &Drill<'_>, drill: &DrillScore, anchor: &str) -> Vec<
         let mut on = alert.on.iter();
         on.any(|on| on.by_name && has_missed(&on.did))
     });
-    let names: Vec<&str> = missed
-        .map(|alert| alert.alert.as_str())
-        .take(ALERTS_MAX)
-        .collect();
-    if names.is_empty() {
+    let mut names: Vec<&str> = missed.map(|alert| alert.alert.as_str()).collect();
+    let late = drill
+        .incidents
+        .iter()
+        .filter(|incident| incident.outcome == Outcome::Late);
+    for detection in late.filter_map(|incident| incident.detection.as_ref()) {
+        if !names.contains(&detection.alert.as_str()) {
+            names.push(&detection.alert);
+        }
+    }
+    names.truncate(ALERTS_MAX);
+    let nearest = nearest(known, drill);
+    if names.is_empty() && nearest.is_empty() {
         return Vec::new();
     }
-    let said = said(known, &names);
+    let rules: Vec<Traced> = match names.is_empty() {
+        true => Vec::new(),
+        false => trace(known.record, known.rules, &names),
+    };
+    let near = nearest.iter().filter_map(|near| near.rule.as_ref());
+    let all: Vec<&str> = rules
+        .iter()
+        .chain(near)
+        .map(|rule| rule.alert.as_str())
+        .collect();
+    let said = said(known, &all);
     let frame = Frame::new(known.record, drill);
-    let rules = trace(known.record, known.rules, &names).into_iter();
-    rules
-        .enumerate()
-        .map(|(number, rule)| {
-            part(
-                &rule,
-                &frame,
-                &said,
-                &format!("{anchor}-why-{}", number + 1),
-            )
-        })
-        .collect()
+    let why = rules.iter().map(|rule| {
+        let title = format!("Why {} was not there in time", rule.alert);
+        (title, blocks(rule, &frame, &said))
+    });
+    let near = nearest.iter().map(|near| {
+        let rule = near.rule.iter();
+        let rule = rule.flat_map(|rule| blocks(rule, &frame, &said));
+        let blocks = std::iter::once(near.note()).chain(rule).collect();
+        ("Why nobody was told".to_owned(), blocks)
+    });
+    let parts = why.chain(near).enumerate();
+    let parts = parts.map(|(number, (title, blocks))| Part {
+        anchor: format!("{anchor}-why-{}", number + 1),
+        title,
+        badge: None,
+        folded: false,
+        blocks,
+    });
+    parts.collect()
 }
 
 /// What `check` says of these alerts, held against this drill alone.
@@ -71,8 +99,10 @@ fn said(known: &Drill<'_>, names: &[&str]) -> Vec<RuleExplanation> {
     rules
 }
 
-fn part(rule: &Traced, frame: &Frame, said: &[RuleExplanation], anchor: &str) -> Part {
+/// A rule, what its comparisons were over the drill, and what `check` says of it.
+fn blocks(rule: &Traced, frame: &Frame, said: &[RuleExplanation]) -> Vec<Block> {
     let mut facts = vec![
+        ("alert", rule.alert.clone()),
         ("rule", format!("{}:{}", rule.file, rule.line)),
         ("expr", rule.expr.trim().to_owned()),
     ];
@@ -104,11 +134,5 @@ fn part(rule: &Traced, frame: &Frame, said: &[RuleExplanation], anchor: &str) ->
             sum: String::new(),
         }));
     }
-    Part {
-        anchor: anchor.to_owned(),
-        title: format!("Why {} was not there in time", rule.alert),
-        badge: None,
-        folded: false,
-        blocks,
-    }
+    blocks
 }

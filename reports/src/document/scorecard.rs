@@ -85,6 +85,9 @@ pub fn of_scorecard(card: &Scorecard, drills: &[Drill<'_>]) -> Document {
     document
 }
 
+/// Of more alerts than this, those that did nothing are named below the table and have no column.
+const COLUMNS_MAX: usize = 8;
+
 /// Rows are drills, columns are alerts.
 fn matrix(
     title: &str,
@@ -109,7 +112,37 @@ fn matrix(
         };
         table.rows.push(cells.map(lead).collect());
     }
+    if table.head.len() > 1 + COLUMNS_MAX {
+        leave_out_the_silent(&mut table);
+    }
     table
+}
+
+/// Takes out the columns of alerts that did nothing in any of the drills.
+fn leave_out_the_silent(table: &mut Table) {
+    let does = |column: usize| {
+        let cells = table.rows.iter().filter_map(|row| row.get(column));
+        column == 0
+            || cells
+                .into_iter()
+                .any(|cell| !matches!(cell.text.as_str(), "-" | "silent"))
+    };
+    let does: Vec<bool> = (0..table.head.len()).map(does).collect();
+    let kept = |column: usize| does.get(column).copied().unwrap_or(true);
+    let silent: Vec<String> = (0..table.head.len())
+        .filter(|column| !kept(*column))
+        .filter_map(|column| table.head.get(column).cloned())
+        .collect();
+    if silent.is_empty() {
+        return;
+    }
+    let mut columns = 0..;
+    table.head.retain(|_| columns.next().is_none_or(kept));
+    for row in &mut table.rows {
+        let mut columns = 0..;
+        row.retain(|_| columns.next().is_none_or(kept));
+    }
+    table.more = format!("Silent in all of these: {}.", silent.join(", "));
 }
 
 fn muted(text: impl Into<String>) -> Told {

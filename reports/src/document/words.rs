@@ -7,7 +7,7 @@ mod tasks;
 
 use incidents::unsent;
 pub(crate) use incidents::{measured, outcome, parts, reset, standing, wanted};
-pub(crate) use matrix::{Named, matrix, named};
+pub(crate) use matrix::{Named, alert as did, matrix, named};
 pub(crate) use summary::summary;
 pub(crate) use tasks::{REMEDIES, classes, count, remedies, waits};
 
@@ -63,7 +63,8 @@ pub(crate) fn share(share: Option<Share>, nothing: &str) -> String {
 }
 
 /// A word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let quoter = shlex::Quoter::new().allow_nul(true);
     let quoted = quoter.quote(word).map(Cow::into_owned);
     quoted.unwrap_or_else(|_| word.to_owned())

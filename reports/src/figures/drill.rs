@@ -37,6 +37,9 @@ pub struct Failing {
     pub name: String,
     /// The scenario it was in; empty: it is about all of them.
     pub scenario: String,
+    /// Of an incident that somebody was told of too late: the alert that told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<String>,
 }
 
 /// Ways to fail.
@@ -145,6 +148,7 @@ impl Failing {
             wrong: Wrong::Unfit,
             name: alert.to_owned(),
             scenario: String::new(),
+            alert: None,
         }
     }
 }
@@ -154,6 +158,7 @@ fn failings(drill: &DrillScore) -> Vec<Failing> {
         wrong,
         name: name.to_owned(),
         scenario: drill.scenario.clone(),
+        alert: None,
     };
     let incidents = drill.incidents.iter().filter_map(|incident| {
         let wrong = match incident.outcome {
@@ -163,7 +168,12 @@ fn failings(drill: &DrillScore) -> Vec<Failing> {
             Outcome::Masked => Wrong::Masked,
             Outcome::Censored => Wrong::CutShort,
         };
-        Some(failing(wrong, &incident.truth.cause))
+        let told = incident.detection.as_ref();
+        let told = told.filter(|_| wrong == Wrong::Late);
+        Some(Failing {
+            alert: told.map(|detection| detection.alert.clone()),
+            ..failing(wrong, &incident.truth.cause)
+        })
     });
     let mut all: Vec<Failing> = incidents.collect();
     for judged in &drill.episodes {

@@ -397,6 +397,7 @@ mod tests {
                 wrong: Wrong::Missed,
                 name: "deadlock".into(),
                 scenario: "a".into(),
+                alert: None,
             }],
         };
         Results {

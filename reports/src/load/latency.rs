@@ -140,7 +140,7 @@ impl Latency {
     }
 
     /// Values and how many there are of each, rising; nanoseconds.
-    pub(super) fn recorded(&self) -> impl Iterator<Item = (u64, u64)> {
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = (u64, u64)> {
         let each = self.0.iter_recorded();
         each.map(|step| (step.value_iterated_to(), step.count_at_value()))
     }

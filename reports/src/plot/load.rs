@@ -1,6 +1,8 @@
 //! Charts of a load over its seconds: how much, how long, how far behind, and what it cost.
 
-use super::{Axes, CHART_HEIGHT, Chart, Failed, OTHERS, Sheet, TOP, legend, more, number, picture};
+use super::{
+    Axes, CHART_HEIGHT, Chart, Failed, MARK, OTHERS, Sheet, TOP, legend, more, number, picture,
+};
 use crate::load::{LoadRecord, Row, Stage};
 use crate::picture::Picture;
 use plotters::prelude::*;
@@ -66,12 +68,14 @@ pub(crate) fn charts(record: &LoadRecord) -> Vec<Chart> {
             ],
         ),
     ];
+    let marks = record.facts.marks.iter();
+    let steps: Vec<f64> = marks.map(|mark| mark.at_ms as f64 / 1e3).collect();
     let drawn = all.into_iter().filter_map(|(title, mut curves)| {
         curves.retain(|(_, points)| !points.is_empty());
         (!curves.is_empty()).then(|| Chart {
             title: title.to_owned(),
             description: described(&curves),
-            picture: Sheet::both(|sheet| draw(sheet, title, &curves)),
+            picture: Sheet::both(|sheet| draw(sheet, title, &curves, &steps)),
         })
     });
     drawn.collect()
@@ -86,11 +90,16 @@ fn described(curves: &[Curve]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-fn draw(sheet: Sheet, title: &str, curves: &[Curve]) -> Result<Picture, Failed> {
+/// `steps`: when faults and remedies were applied, seconds.
+fn draw(sheet: Sheet, title: &str, curves: &[Curve], steps: &[f64]) -> Result<Picture, Failed> {
     let points = || curves.iter().flat_map(|(_, points)| points);
     let end = points().map(|point| point.0).fold(1.0, f64::max);
     let most = points().map(|point| point.1).fold(LEAST, f64::max) * 1.05;
-    let named: Vec<(&str, RGBColor)> = curves.iter().map(|(name, _)| *name).zip(OTHERS).collect();
+    let mut named: Vec<(&str, RGBColor)> =
+        curves.iter().map(|(name, _)| *name).zip(OTHERS).collect();
+    if !steps.is_empty() {
+        named.push(("faults and remedies", MARK));
+    }
     let left = sheet.left(LEFT);
     let more = more(sheet, left, title, &named);
     picture(sheet, title, CHART_HEIGHT + more, |root| {
@@ -103,6 +112,10 @@ fn draw(sheet: Sheet, title: &str, curves: &[Curve]) -> Result<Picture, Failed> 
             ..Axes::default()
         }
         .on(root)?;
+        for step in steps.iter().filter(|step| **step <= end) {
+            let line = [(*step, 0.0), (*step, most)];
+            chart.draw_series([PathElement::new(line, MARK.stroke_width(1))])?;
+        }
         for ((_, points), (_, colour)) in curves.iter().zip(&named) {
             let line = points.iter().copied();
             chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;

@@ -148,17 +148,17 @@ fn table(table: &Table, level: u8) -> Markup {
     let content = markup! {
         table.cards[is_cards] {
             thead {
-                tr { @for column in &table.head { th scope="col" { (text(column)) } } }
+                tr { @for column in &table.head { th scope="col" { (breakable(column)) } } }
             }
             tbody {
                 @for row in &table.rows {
-                    tr {
+                    tr.silent[row.iter().skip(1).all(is_nothing)] {
                         @for (index, cell) in row.iter().enumerate() {
                             @if index == 0 {
-                                th scope="row" { (self::cell(cell)) }
+                                th scope="row" { (self::cell(cell, breakable)) }
                             } @else {
                                 @let label = table.head.get(index).filter(|_| is_cards);
-                                td class=(td_class(cell)) data-label=[label.map(|label| text(label))] { (self::cell(cell)) }
+                                td class=(td_class(cell)) data-label=[label.map(|label| text(label))] { (self::cell(cell, breakable)) }
                             }
                         }
                     }
@@ -178,13 +178,44 @@ fn table(table: &Table, level: u8) -> Markup {
 
 /// A list has no need of what is there for the grid's sake only.
 fn td_class(cell: &Cell) -> &'static str {
-    match cell.text.as_str() {
-        "" | "-" => "nothing",
-        _ => class(cell.tone),
+    match is_nothing(cell) {
+        true => "nothing",
+        false => class(cell.tone),
     }
 }
 
-fn cell(cell: &Cell) -> Markup {
+fn is_nothing(cell: &Cell) -> bool {
+    matches!(cell.text.as_str(), "" | "-")
+}
+
+fn whole(text: &str) -> Markup {
+    markup! { (self::text(text)) }
+}
+
+/// Text of which a narrow column may break the names between their words, where each begins with a capital or after a mark.
+fn breakable(text: &str) -> Markup {
+    let text = self::text(text);
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for letter in text.chars() {
+        let begins = before.is_lowercase() && letter.is_uppercase();
+        if begins || matches!(before, '_' | '+' | '/') {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut() {
+            word.push(letter);
+        }
+        before = letter;
+    }
+    markup! {
+        @for (index, word) in words.iter().enumerate() {
+            @if index > 0 { wbr; }
+            (word)
+        }
+    }
+}
+
+fn cell(cell: &Cell, text: fn(&str) -> Markup) -> Markup {
     markup! {
         @match &cell.to {
             Some(anchor) => a href={ "#" (anchor) } { (text(&cell.text)) },
@@ -201,7 +232,7 @@ fn facts(facts: &Facts, level: u8) -> Markup {
             dl {
                 @for (what, value) in &facts.facts {
                     dt { (text(what)) }
-                    dd class=(class(value.tone)) { (cell(value)) }
+                    dd class=(class(value.tone)) { (cell(value, whole)) }
                 }
             }
             (note(&facts.note))
@@ -232,7 +263,7 @@ fn entries(found: &Entries, level: u8) -> Markup {
 fn entry(entry: &Entry) -> Markup {
     markup! {
         div.entry {
-            p { strong { (text(&entry.name)) } " " span class=(class(entry.state.tone)) { (cell(&entry.state)) } }
+            p { strong { (text(&entry.name)) } " " span class=(class(entry.state.tone)) { (cell(&entry.state, whole)) } }
             ul {
                 @for line in &entry.lines {
                     li class=(class(line.tone)) {
@@ -262,10 +293,9 @@ fn figure(figure: &Figure) -> Markup {
 }
 
 fn code(title: &str, content: &str) -> Markup {
-    let content = markup! { pre { code { (text(content)) } } };
     markup! {
         p.note { (text(title)) }
-        (wide(title, &content))
+        pre { code { (text(content)) } }
     }
 }
 

@@ -32,10 +32,26 @@ pub(crate) struct Traced {
 pub(crate) struct Comparison {
     /// The whole of it, as Prometheus prints it.
     pub(crate) text: String,
+    /// What is between its sides.
+    op: String,
     /// What stands on the left.
     pub(crate) left: Side,
     /// What stands on the right.
     pub(crate) right: Side,
+}
+
+impl Comparison {
+    /// Whether it holds of two values.
+    pub(crate) fn holds(&self, left: f64, right: f64) -> bool {
+        match self.op.as_str() {
+            ">" => left > right,
+            ">=" => left >= right,
+            "<" => left < right,
+            "<=" => left <= right,
+            "==" => left == right,
+            _ => left != right,
+        }
+    }
 }
 
 /// One side of a comparison.
@@ -86,6 +102,9 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// A comparison that is asked: the whole of it, what is between its sides, and those.
+type Asking<'a> = (&'a str, &'a str, [Asked<'a>; 2]);
+
 /// Some alerts of a rule set over a drill, in the rules' order.
 pub(crate) fn trace(record: &Record, rules: &RuleSet, alerts: &[&str]) -> Vec<Traced> {
     let anatomies = rules.anatomies();
@@ -93,8 +112,7 @@ pub(crate) fn trace(record: &Record, rules: &RuleSet, alerts: &[&str]) -> Vec<Tr
         .iter()
         .filter(|rule| rule.is_alert && alerts.contains(&rule.name.as_str()))
         .collect();
-    let mut asked: Vec<Vec<(&str, [Asked<'_>; 2])>> =
-        wanted.iter().map(|rule| comparisons(rule)).collect();
+    let mut asked: Vec<Vec<Asking<'_>>> = wanted.iter().map(|rule| comparisons(rule)).collect();
     let header = &record.header;
     let end_ms = record.end_ms();
     let step_ms = header
@@ -106,7 +124,7 @@ pub(crate) fn trace(record: &Record, rules: &RuleSet, alerts: &[&str]) -> Vec<Tr
     let mut ask = |watcher: &mut Watcher, at_ms: i64| {
         watcher.advance(at_ms);
         for (rule, comparisons) in wanted.iter().zip(&mut asked) {
-            for side in comparisons.iter_mut().flat_map(|(_, sides)| sides) {
+            for side in comparisons.iter_mut().flat_map(|(.., sides)| sides) {
                 side.ask(watcher, at_ms, rule.query_offset_ms);
             }
         }
@@ -137,7 +155,7 @@ pub(crate) fn trace(record: &Record, rules: &RuleSet, alerts: &[&str]) -> Vec<Tr
         .collect()
 }
 
-fn comparisons(rule: &Anatomy) -> Vec<(&str, [Asked<'_>; 2])> {
+fn comparisons(rule: &Anatomy) -> Vec<Asking<'_>> {
     let parts = rule.parts.iter().filter_map(|part| {
         let PartKind::Operation {
             op, left, right, ..
@@ -153,15 +171,17 @@ fn comparisons(rule: &Anatomy) -> Vec<(&str, [Asked<'_>; 2])> {
         };
         Some((
             part.text.as_str(),
+            op.as_str(),
             [Asked::new(left, of_left), Asked::new(right, of_right)],
         ))
     });
     parts.collect()
 }
 
-fn compared((text, [left, right]): (&str, [Asked<'_>; 2])) -> Comparison {
+fn compared((text, op, [left, right]): Asking<'_>) -> Comparison {
     Comparison {
         text: text.to_owned(),
+        op: op.to_owned(),
         left: left.side,
         right: right.side,
     }

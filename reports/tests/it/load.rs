@@ -6,6 +6,7 @@ use firedrill_reports::load::{
     Borne, Counts, Drive, FORMAT, Knee, Latencies, Left, LoadFacts, LoadHeader, LoadRecord,
     Process, RedisRow, RedisSide, Role, Round, Row, Series, Stage, Trial, Trouble,
 };
+use firedrill_reports::record::Mark;
 use firedrill_reports::render::{self, Style};
 use firedrill_reports::result::ResultFile;
 
@@ -172,6 +173,45 @@ fn every_format_takes_a_load() {
     let nothing = LoadRecord::default();
     keeps_to_the_schema(&ResultFile::of_load(&nothing, None), "load");
     assert!(render::html(&of_load(&nothing, None)).contains("inconclusive"));
+}
+
+#[test]
+fn a_load_says_what_it_was_under_and_how_to_repeat_it() {
+    let mut load = load();
+    let facts = &mut load.facts;
+    facts.header.command = "firedrill load --rate 100/s --seed 7".into();
+    facts.header.cpus = 4;
+    facts.header.plan = "name: load\n".into();
+    facts.marks.push(Mark {
+        step: None,
+        phase: None,
+        planned_ms: 4_000,
+        at_ms: 4_100,
+        what: "worker.kill".into(),
+        targets: vec!["w-0".into(), "w-1".into()],
+        verified: true,
+        saw: "2 of 2 processes gone".into(),
+    });
+    let read: LoadFacts = serde_json::from_str(&serde_json::to_string(facts).unwrap()).unwrap();
+    assert_eq!(&read, facts);
+    let html = render::html(&of_load(&load, None));
+    for said in [
+        "firedrill load --rate 100/s --seed 7",
+        "<dt>processors</dt><dd class=\"muted\">4</dd>",
+        "name: load",
+        "2 of 2 processes gone",
+        "tasks, by how long they waited",
+        "faults and remedies",
+    ] {
+        assert!(html.contains(said), "{said}");
+    }
+    let text = render::terminal(&of_load(&load, None), STYLE);
+    assert!(text.contains("worker.kill"), "{text}");
+    // Those of before that was kept say what they know.
+    load.facts.header.command.clear();
+    load.facts.marks.clear();
+    let html = render::html(&of_load(&load, None));
+    assert!(!html.contains("to repeat it") && !html.contains("faults and remedies"));
 }
 
 #[test]

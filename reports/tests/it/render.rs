@@ -1,10 +1,13 @@
 //! Snapshots of what people read.
 
 use crate::support::{Story, record, rules, scored};
+use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::document::{self, Drill};
+use firedrill_reports::pack::RulePack;
+use firedrill_reports::record::RuleText;
 use firedrill_reports::render::{self, Style};
 use firedrill_reports::score::Called;
-use firedrill_reports::{Record, Replay, Scorecard};
+use firedrill_reports::{Record, Replay, ScoreParams, Scorecard, score_drill};
 use std::collections::BTreeSet;
 
 fn terminal(card: &Scorecard, style: Style) -> String {
@@ -261,9 +264,66 @@ fn html_is_whole_and_needs_nothing_from_elsewhere() {
     assert!(page.contains("Nobody was paged about this worker-crashed incident"));
 }
 
+/// The page of the drill whose workers vanish, under rules that say of no cause which of them is to see it.
+fn under(text: &str) -> String {
+    let record = record(Story::Crash);
+    let file = RuleFile {
+        name: "own.yml".into(),
+        text: text.into(),
+    };
+    let rules = RuleSet::load(&[file], Compat::default()).unwrap();
+    let alerts: Vec<String> = rules.alerts().map(|alert| alert.name.to_owned()).collect();
+    let texts = [RuleText {
+        name: "own.yml".into(),
+        text: text.into(),
+    }];
+    let pack = RulePack::parse(&texts, &alerts).unwrap();
+    let replay = firedrill_reports::replay(&record, &rules);
+    let score = score_drill(&record, &replay, &pack, &ScoreParams::default());
+    let drill = Drill {
+        record: &record,
+        replay: &replay,
+        rules: &rules,
+    };
+    html(&[drill], &Scorecard::new(vec![score]))
+}
+
+#[test]
+fn where_no_rule_was_to_see_an_incident_the_one_that_came_nearest_is_shown() {
+    let rule = |name: &str, expr: &str, hold: &str| {
+        format!(
+            "  - {{ alert: {name}, expr: '{expr}', for: {hold}, labels: {{ severity: page }} }}\n"
+        )
+    };
+    let rules = |rules: &[String]| format!("groups:\n- name: own\n  rules:\n{}", rules.concat());
+    let rate = "sum(rate(job_processed_total[5m]))";
+    // Of 10 jobs a second, 20 are nearer than 900.
+    let far = rule("Far", &format!("{rate} > 900"), "1m");
+    let near = rule("Near", &format!("{rate} > 20"), "1m");
+    let page = under(&rules(&[far.clone(), near.clone()]));
+    assert!(page.contains("Why nobody was told"), "{page:.3000}");
+    assert!(page.contains("cause worker-crashed expects ALERT"));
+    assert!(page.contains("Near came nearest, at +"));
+    assert!(page.contains("own.yml:5") && !page.contains("Far came nearest"));
+    // One that was pending was nearer still.
+    let waits = rule("Waits", "absent(job_processed_total)", "3h");
+    let page = under(&rules(&[far, near, waits]));
+    assert!(
+        page.contains("Waits came nearest: its condition held from +"),
+        "{page:.3000}"
+    );
+    // A rule about something else has nothing to compare.
+    let elsewhere = rule("Elsewhere", "nothing_of_this_kind > 1", "1m");
+    let page = under(&rules(&[elsewhere]));
+    assert!(
+        page.contains("No rule of the pack speaks about an incident of worker-crashed"),
+        "{page:.3000}"
+    );
+}
+
 /// Every element that is opened is closed, in order.
 pub(crate) fn assert_balanced(page: &str) {
-    const VOID: [&str; 2] = ["meta", "!DOCTYPE"];
+    const VOID: [&str; 3] = ["meta", "wbr", "!DOCTYPE"];
     let mut open: Vec<&str> = Vec::new();
     for tag in page.split('<').skip(1) {
         let (tag, _) = tag

@@ -12,7 +12,7 @@ use firedrill_asynq::note::{Finish, Intake, Note};
 use firedrill_reports::load::{
     Counts, Latencies, LoadFacts, LoadRecord, LoadWriter, RedisRow, RedisSide, Row, Stage,
 };
-use firedrill_reports::record::Audit;
+use firedrill_reports::record::{Audit, Line};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
@@ -60,13 +60,20 @@ pub async fn run(
     };
     let server_of = options.redis.server_of();
     let drilled = async move {
-        let finished = drill::run_live_watched(&load.plan, rules, &options, tell, watch).await;
+        let mut marks = Vec::new();
+        let mut watch = |seen: Seen<'_>| {
+            if let Seen::Line(Line::Mark(mark)) = seen {
+                marks.push(mark.clone());
+            }
+            watch(seen);
+        };
+        let finished = drill::run_live_watched(&load.plan, rules, &options, tell, &mut watch).await;
         // Whoever listens hears that no more comes.
         drop(options);
-        finished
+        (finished, marks)
     };
     let watched = look(&load.plan, server_of, &mut noted);
-    let (finished, watched) = tokio::join!(drilled, watched);
+    let ((finished, marks), watched) = tokio::join!(drilled, watched);
     let finished = finished?;
     let Watched {
         start,
@@ -87,6 +94,7 @@ pub async fn run(
         facts: LoadFacts {
             header: header(load, &[], version, start),
             audit: Some(*audit),
+            marks,
             redis,
             stopped: finished.aborted,
             ..LoadFacts::default()

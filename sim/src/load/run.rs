@@ -292,10 +292,11 @@ fn meeting(
     let Some(shard) = load.shard else {
         return Ok(None);
     };
-    // What all of them have in common: everything but which they are, and how many processes enqueue.
+    // What all of them have in common: everything but which they are, how many processes enqueue, and how it was typed.
     let common = LoadPlan {
         shard: None,
         producers: 0,
+        command: String::new(),
         ..load.clone()
     };
     let common = serde_json::to_string(&(env!("CARGO_PKG_VERSION"), common))
@@ -362,6 +363,7 @@ pub(super) fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time
             .unwrap_or_default()
             .to_string(),
         firedrill: env!("CARGO_PKG_VERSION").to_owned(),
+        command: load.command.clone(),
         cpus: count(std::thread::available_parallelism().map_or(1, usize::from)),
         shard: load.shard,
     }

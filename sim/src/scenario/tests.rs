@@ -130,6 +130,35 @@ incidents:
 }
 
 #[test]
+fn what_does_not_fit_is_told_along_with_what_is_wrong_with_the_form() {
+    let text = "\
+version: firedrill/v1
+name: t
+family: benign
+summary: s
+duration: 10m
+seeed: 4
+queues: { default: }
+workload:
+  - { task: a, queue: nobody, arrivals: { poisson: 10/s }, service: { lognormal: { mean: 500ms, p95: 1.3s } } }
+workers:
+  - { name: w, processes: 2, concurrency: 10, queus: [default] }
+";
+    let found = report(text);
+    let heads: Vec<&str> = found
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .collect();
+    assert_eq!(heads.len(), 3, "{found}");
+    assert!(heads[0].contains("unknown key `seeed`"), "{found}");
+    assert!(
+        heads[1].starts_with("s.yaml:9:") && heads[1].contains("nobody"),
+        "{found}"
+    );
+    assert!(heads[2].contains("unknown key `queus`"), "{found}");
+}
+
+#[test]
 fn keys_that_would_be_dropped_are_refused() {
     let text = "\
 version: firedrill/v1

@@ -162,6 +162,7 @@ pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadP
 }
 
 fn load(args: &Load, plan: Plan, warmup_ms: i64, producers: u32) -> LoadPlan {
+    let command = super::command::command(args, plan.seed);
     LoadPlan {
         plan,
         warmup_ms,
@@ -177,6 +178,7 @@ fn load(args: &Load, plan: Plan, warmup_ms: i64, producers: u32) -> LoadPlan {
         backlog: args.backlog,
         batch: args.batch(),
         shard: None,
+        command,
     }
 }
 

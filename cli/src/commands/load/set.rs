@@ -1,5 +1,6 @@
 //! One load, or the same again under other seeds: run, judged together, and told.
 
+use super::command::command;
 use super::{Stand, asked, queues, where_it_is, write};
 use crate::args::{Load, Merge};
 use crate::commands::gates::Gates;
@@ -208,6 +209,7 @@ fn again(args: &Load, load: &LoadPlan, number: u32) -> Result<LoadPlan, Failure>
     match args.scenario.is_some() {
         false => asked::at_rate(args, None, seed),
         true => Ok(LoadPlan {
+            command: command(args, seed),
             plan: Plan {
                 seed,
                 ..load.plan.clone()

@@ -45,6 +45,7 @@ fn failing(wrong: Wrong, name: &str) -> Failing {
         wrong,
         name: name.into(),
         scenario: "outage".into(),
+        alert: None,
     }
 }
 
