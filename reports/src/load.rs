@@ -213,6 +213,9 @@ pub struct Trouble {
     pub at_ms: i64,
     /// What, in a sentence without a full stop.
     pub what: String,
+    /// Whether it is that Redis was away: that tasks were late then is not the generator's doing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_redis: bool,
 }
 
 impl RedisSide {

@@ -5,6 +5,7 @@
 
 mod asked;
 mod ends;
+mod taken;
 
 use crate::support::{need, said};
 use firedrill_reports::load::{Interval, LoadRecord, Stage, each_interval};

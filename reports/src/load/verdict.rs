@@ -12,6 +12,8 @@ pub const LATE_SHARE_MAX: f64 = 0.1;
 pub const PROCESS_CPU_MAX: f64 = 0.9;
 /// So much of what was due must have been sent.
 const SENT_MIN: f64 = 0.99;
+/// Where so many of the tasks that were sent had to wait for answers to others, that is why more were not sent.
+const HELD_MIN: f64 = 0.5;
 /// So many of the measured tasks may not have begun when the load is over.
 const NOT_BEGUN_MAX: f64 = 0.01;
 /// Slots that are busy for so much of the time are all busy.
@@ -30,6 +32,10 @@ pub enum Saturated {
     Producer(String, f64),
     /// The producers, which sent too late or too little, whatever kept them.
     Generator,
+    /// Redis or the way to it: as many calls as are made at a time had no answer.
+    Answers,
+    /// Redis was away: nothing else can be told from then on.
+    Away,
     /// Nobody knows: no share that was seen explains by how many tasks the backlog grew.
     Unknown(u64),
     /// Nobody; the shares of a core that Redis and the busiest worker took, and of the time that slots were busy, where known.
@@ -80,6 +86,7 @@ impl LoadRecord {
                 .iter()
                 .map(|trouble| format!("at {:.1} s: {}", trouble.at_ms as f64 / 1e3, trouble.what)),
         );
+        doubts.extend(self.not_sent());
         doubts.extend(self.late());
         if !facts.stopped && facts.troubles.is_empty() {
             doubts.extend(self.does_not_add_up());
@@ -126,12 +133,49 @@ impl LoadRecord {
         ))
     }
 
-    /// What was sent too late, or not at all.
+    /// Whether Redis was away for a while. What is late then is not the generator's doing.
+    fn redis_was_away(&self) -> bool {
+        self.facts.troubles.iter().any(|trouble| trouble.of_redis)
+    }
+
+    /// Whether so large a share of the tasks that were sent had to wait for answers to others, while the producers had time to send them.
+    fn is_held(&self, share: f64) -> bool {
+        let counts = &self.facts.counts;
+        let busy = self.busiest(Role::Producer).map_or(0.0, |(_, share)| share);
+        counts.held > 0
+            && counts.held as f64 >= counts.sent as f64 * share
+            && busy < PROCESS_CPU_MAX
+    }
+
+    /// Whether less was sent than was due.
+    fn sent_too_little(&self) -> bool {
+        let counts = &self.facts.counts;
+        self.facts.header.drive == Drive::Open
+            && (counts.sent as f64) < counts.intended as f64 * SENT_MIN
+    }
+
+    /// What was not sent because Redis did not answer.
+    fn not_sent(&self) -> Option<String> {
+        let counts = &self.facts.counts;
+        let is_why = self.is_held(HELD_MIN) && !self.redis_was_away();
+        (is_why && self.sent_too_little()).then(|| {
+            format!(
+                "only {} of {} tasks that were due were sent, because Redis did not answer as fast as they came: what the others would have \
+                 waited is in none of the figures",
+                counts.sent, counts.intended
+            )
+        })
+    }
+
+    /// What the generator sent too late, or not at all.
     fn late(&self) -> Vec<String> {
         let mut late = Vec::new();
         let counts = &self.facts.counts;
         let open = self.facts.header.drive == Drive::Open;
-        if open && (counts.sent as f64) < counts.intended as f64 * SENT_MIN {
+        if self.redis_was_away() {
+            return late;
+        }
+        if self.sent_too_little() && !self.is_held(HELD_MIN) {
             late.push(format!(
                 "only {} of {} tasks that were due were sent: the generator was the limit",
                 counts.sent, counts.intended
@@ -177,7 +221,9 @@ impl LoadRecord {
     fn too_late(&self, stage: Stage, q: f64) -> Option<(f64, f64)> {
         let by = self.latencies[Stage::Lateness].quantile(q)?;
         let of = self.latencies[stage].quantile(q)?;
-        (by > LATE_FLOOR_S.max(of * LATE_SHARE_MAX)).then_some((by, of))
+        let is_late = by > LATE_FLOOR_S.max(of * LATE_SHARE_MAX);
+        // Who waits for Redis' answers before he is sent waits for Redis.
+        (is_late && !self.is_held(1.0 - q)).then_some((by, of))
     }
 
     /// Whether a stage is the generator's own doing, so that it has no figure.
@@ -213,6 +259,9 @@ impl LoadRecord {
     /// Which side was at its limit.
     #[must_use]
     pub fn saturated(&self) -> Saturated {
+        if self.redis_was_away() {
+            return Saturated::Away;
+        }
         let redis = self.redis_cpu();
         if let Some(share) = redis.filter(|share| *share >= PROCESS_CPU_MAX) {
             return Saturated::Redis(share);
@@ -231,6 +280,9 @@ impl LoadRecord {
         if self.generator_was_the_limit().is_some() {
             return Saturated::Generator;
         }
+        if self.is_held(HELD_MIN) {
+            return Saturated::Answers;
+        }
         if self.facts.header.sides == Sides::Both
             && let Some(tasks) = self.backlog_growth()
         {
@@ -248,7 +300,7 @@ impl LoadRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Counts, Left, LoadFacts, LoadHeader, RedisRow, Row, Series};
+    use crate::load::{Counts, Left, LoadFacts, LoadHeader, RedisRow, Row, Series, Trouble};
 
     /// A second at 100 tasks a second, each late, waiting and worked on for so many milliseconds.
     fn record(late_ms: i64, wait_ms: i64, service_ms: i64) -> LoadRecord {
@@ -339,6 +391,43 @@ mod tests {
             busy.saturated(),
             Saturated::Producer("producer-0".into(), 0.95)
         );
+    }
+
+    #[test]
+    fn what_redis_does_not_answer_is_not_the_generators_doing() {
+        // Three of four tasks were ready, and waited for answers to others.
+        let mut held = record(298, 4_000, 4);
+        held.facts.counts.held = 75;
+        assert_eq!(held.doubts(), Vec::<String>::new());
+        assert_eq!(held.saturated(), Saturated::Answers);
+        assert!(!held.is_spoilt(Stage::Enqueue));
+        held.facts.counts.intended = 400;
+        assert!(
+            held.doubts()[0].starts_with("only 100 of 400 tasks that were due were sent, because Redis"),
+            "{:?}",
+            held.doubts()
+        );
+        assert_eq!(held.generator_was_the_limit(), None);
+        // A producer without time answers late itself.
+        held.facts.processes.push(Process {
+            name: "producer-0".into(),
+            role: Role::Producer,
+            cpu_s: 0.95,
+            cpu_most: 1.0,
+            rss_bytes: 1,
+            ended_well: true,
+        });
+        assert!(held.generator_was_the_limit().is_some());
+
+        let mut away = record(298, 4_000, 4);
+        away.facts.counts.sent = 50;
+        away.facts.troubles.push(Trouble {
+            at_ms: 500,
+            what: "Redis was away".into(),
+            of_redis: true,
+        });
+        assert_eq!(away.doubts(), ["at 0.5 s: Redis was away"]);
+        assert_eq!(away.saturated(), Saturated::Away);
     }
 
     #[test]

@@ -134,6 +134,7 @@ fn a_load_that_proves_nothing_says_why_first() {
     load.facts.troubles.push(Trouble {
         at_ms: 4_200,
         what: "Redis did not answer: connection refused".into(),
+        of_redis: false,
     });
     let document = of_load(&load, None);
     assert_eq!(load_passes(&load, None), None);

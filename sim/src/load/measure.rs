@@ -59,12 +59,16 @@ impl Meter {
         }
     }
 
-    /// Tells of something that went wrong, each kind once.
-    pub(super) fn trouble(&self, kind: &str, what: String) {
+    /// Tells of something that went wrong, each kind once; `of_redis`: it is that Redis did not answer.
+    pub(super) fn trouble(&self, (kind, of_redis): (&str, bool), what: String) {
         let is_new = self.state().troubles.insert(kind.to_owned());
         if is_new {
             let at_ms = self.clock.now().millis() - self.clock.virtual_start.millis();
-            tell(&Word::Trouble { at_ms, what });
+            tell(&Word::Trouble {
+                at_ms,
+                what,
+                of_redis,
+            });
         }
     }
 

@@ -48,6 +48,8 @@ pub enum Word {
         at_ms: i64,
         /// What, in a sentence without a full stop.
         what: String,
+        /// Whether it is that Redis did not answer.
+        of_redis: bool,
     },
     /// A producer has sent all, and has every answer it will get.
     Done,

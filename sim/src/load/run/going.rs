@@ -39,8 +39,19 @@ pub(super) struct Going<'a> {
     pub(super) table: Table,
     pub(super) writer: LoadWriter,
     pub(super) record: LoadRecord,
-    /// Since when Redis does not answer.
-    pub(super) silent_since: Option<Instant>,
+    /// Redis does not answer at the moment.
+    pub(super) silence: Option<Silence>,
+    /// The trouble that a process has met since Redis answered last, which may be the beginning of that.
+    pub(super) met: Option<usize>,
+}
+
+/// That Redis does not answer.
+pub(super) struct Silence {
+    since: Instant,
+    /// Which of the troubles says so.
+    trouble: usize,
+    /// What was met instead of an answer.
+    error: String,
 }
 
 impl Going<'_> {
@@ -49,7 +60,66 @@ impl Going<'_> {
     }
 
     pub(super) fn trouble(&mut self, at_ms: i64, what: String) {
-        self.record.facts.troubles.push(Trouble { at_ms, what });
+        let of_redis = false;
+        let troubles = &mut self.record.facts.troubles;
+        troubles.push(Trouble {
+            at_ms,
+            what,
+            of_redis,
+        });
+    }
+
+    /// That Redis does not answer, or not as before.
+    fn trouble_of_redis(&mut self, at_ms: i64, what: String) -> usize {
+        let of_redis = true;
+        let troubles = &mut self.record.facts.troubles;
+        troubles.push(Trouble {
+            at_ms,
+            what,
+            of_redis,
+        });
+        troubles.len() - 1
+    }
+
+    /// A process has met that Redis does not answer.
+    fn met_silence(&mut self, at_ms: i64, what: String) {
+        match &self.silence {
+            // Whoever has met it earlier knows better since when.
+            Some(silence) => {
+                let told = &mut self.record.facts.troubles[silence.trouble];
+                told.at_ms = told.at_ms.min(at_ms);
+            }
+            None => self.met = Some(self.trouble_of_redis(at_ms, what)),
+        }
+    }
+
+    /// Redis does not answer us.
+    fn falls_silent(&mut self, error: String) {
+        if self.silence.is_some() {
+            return;
+        }
+        let what = format!("Redis did not answer: {error}");
+        let met = self.met.take();
+        let trouble = met.unwrap_or_else(|| self.trouble_of_redis(self.now_ms(), what));
+        self.silence = Some(Silence {
+            since: Instant::now(),
+            trouble,
+            error,
+        });
+    }
+
+    /// Redis answers: that it was away is told with how long.
+    fn answers(&mut self) {
+        let now_ms = self.now_ms();
+        self.met = None;
+        if let Some(silence) = self.silence.take() {
+            let told = &mut self.record.facts.troubles[silence.trouble];
+            let away_s = (now_ms - told.at_ms).max(0) as f64 / 1e3;
+            told.what = format!(
+                "Redis was away, and answered again {away_s:.1} s later ({})",
+                silence.error
+            );
+        }
     }
 
     /// Until all is sent and worked on, nobody is left, or somebody asks.
@@ -90,11 +160,17 @@ impl Going<'_> {
         let end_ms = self.load.plan.duration_ms;
         let gone = match self.redis {
             PrivateRedis::Given(_) => false,
-            ours => self.silent_since.is_some() && !ours.is_listening(),
+            ours => self.silence.is_some() && !ours.is_listening(),
         };
-        let silent = self.silent_since.map(|since| since.elapsed());
-        if gone || silent.is_some_and(|silent| silent > GONE_AFTER) {
-            self.trouble(now_ms, "Redis is gone, and the load ended there".to_owned());
+        if let Some(silence) = &self.silence
+            && (gone || silence.since.elapsed() > GONE_AFTER)
+        {
+            let told = &mut self.record.facts.troubles[silence.trouble];
+            told.what = format!(
+                "Redis is gone, and the load ended there, {:.1} s later ({})",
+                (now_ms - told.at_ms).max(0) as f64 / 1e3,
+                silence.error
+            );
             return true;
         }
         if self.parts.iter().all(|part| part.over) {
@@ -109,6 +185,10 @@ impl Going<'_> {
             // A backlog that is worked off is all there is to do for workers alone.
             let drains = !self.load.sides.produces() && self.load.backlog > 0;
             return drains && self.awaited().await == Some(0);
+        }
+        if self.load.taken {
+            // Others go on: there is no last task.
+            return true;
         }
         let late_ms = now_ms - end_ms;
         let sends_ms = i64::try_from(SENDS_WITHIN.as_millis()).unwrap_or(0);
@@ -147,15 +227,17 @@ impl Going<'_> {
         });
         match looked {
             Ok(row) => {
-                self.silent_since = None;
+                self.answers();
+                if self.eye.is_another() {
+                    let what = "another Redis answers than before: it was started again, or a replica took its place, and what this one does not \
+                                have is lost";
+                    self.trouble_of_redis(self.now_ms(), what.to_owned());
+                }
                 let backlog = self.backlog().await;
                 self.table.looked(second, Some(row), backlog);
             }
             Err(error) => {
-                if self.silent_since.is_none() {
-                    self.silent_since = Some(Instant::now());
-                    self.trouble(self.now_ms(), format!("Redis did not answer: {error}"));
-                }
+                self.falls_silent(error.to_string());
                 self.table.looked(second, None, None);
             }
         }
@@ -173,9 +255,16 @@ impl Going<'_> {
                 part.process.rss_bytes = part.process.rss_bytes.max(second.rss_bytes);
                 self.table.take(part.process.role, &second);
             }
-            Some(Word::Trouble { at_ms, what }) => {
+            Some(Word::Trouble {
+                at_ms,
+                what,
+                of_redis,
+            }) => {
                 let what = format!("{}: {what}", part.process.name);
-                self.trouble(at_ms, what);
+                match of_redis {
+                    true => self.met_silence(at_ms, what),
+                    false => self.trouble(at_ms, what),
+                }
             }
             Some(Word::Done) => part.done = true,
             Some(Word::Ended) => part.process.ended_well = true,
@@ -209,7 +298,7 @@ impl Going<'_> {
     /// Ends every process, producers first, and takes in what they tell at last.
     pub(super) async fn end(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
         for role in [Role::Producer, Role::Worker] {
-            let patience = match (self.silent_since, self.record.facts.stopped, role) {
+            let patience = match (&self.silence, self.record.facts.stopped, role) {
                 (Some(_), ..) | (_, true, _) => ENDS_WITHIN,
                 // It waits for its last answers itself.
                 (None, false, Role::Producer) => SENDS_WITHIN + ANSWERS_LAST + ENDS_WITHIN,
@@ -236,7 +325,7 @@ impl Going<'_> {
                 self.hear(heard).await;
             }
         }
-        let expected = self.silent_since.is_none() && !self.record.facts.stopped;
+        let expected = self.silence.is_none() && !self.record.facts.stopped;
         let mut killed = Vec::new();
         for part in &mut self.parts {
             if !part.over {
