@@ -7,7 +7,7 @@ mod asked;
 mod ends;
 mod taken;
 
-use crate::support::{need, said};
+use crate::support::{need, said, skip};
 use firedrill_reports::load::{Interval, LoadRecord, Stage, each_interval};
 use serde_json::Value;
 use std::fs;
@@ -233,9 +233,9 @@ fn erlang_c_is_that_of_the_tables() {
     assert!((erlang_c(5.0, 0.1, 1) - 0.1).abs() < 1e-9);
 }
 
-#[test]
-fn waits_at_a_low_rate_are_those_of_queueing_theory() {
-    need!("redis-server");
+/// A load of 30 tasks a second on two slots, whose handlers work 40 ms on average, exponentially; `None`: the machine was too busy for it.
+/// One that has no time for whoever sends has none for whoever works, and then the queue is not the one of the books.
+fn two_servers(seed: &str) -> Option<(tempfile::TempDir, LoadRecord)> {
     let (dir, _, record, _) = loaded(&[
         "--rate",
         "30/s",
@@ -249,15 +249,25 @@ fn waits_at_a_low_rate_are_those_of_queueing_theory() {
         "1ms",
         "--batch",
         "1",
+        "--seed",
+        seed,
     ]);
-    // A machine that has no time for whoever sends has none for whoever works: then the queue is not the one of the books.
     let late = record.latencies[Stage::Lateness].quantile(0.99).unwrap();
-    if !record.doubts().is_empty() || late > 0.005 {
-        println!(
-            "not judged: the machine is too busy to tell, 1 % of the tasks were sent {late} s late or more"
-        );
-        return;
+    match record.doubts().is_empty() && late <= 0.005 {
+        true => Some((dir, record)),
+        false => {
+            println!("seed {seed}: 1 % of the tasks were sent {late} s late or more");
+            None
+        }
     }
+}
+
+#[test]
+fn waits_at_a_low_rate_are_those_of_queueing_theory() {
+    need!("redis-server");
+    let Some((dir, record)) = ["1", "2", "3"].into_iter().find_map(two_servers) else {
+        return skip("a machine that has time for 30 tasks a second");
+    };
     // Means of two seconds each say how sure the mean is.
     let mut batches = [(0.0, 0.0); 12];
     each_interval(&only(dir.path()), &mut |interval| {
@@ -273,8 +283,8 @@ fn waits_at_a_low_rate_are_those_of_queueing_theory() {
     let means: Vec<f64> = batches.iter().map(|(sum, count)| sum / count).collect();
     let mean = means.iter().sum::<f64>() / 12.0;
     let variance = means.iter().map(|m| (m - mean) * (m - mean)).sum::<f64>() / 11.0;
-    // Student's t with 11 degrees of freedom, 99.9 % on both sides.
-    let reach = 4.44 * (variance / 12.0).sqrt();
+    // Student's t with 11 degrees of freedom, 99 % on both sides.
+    let reach = 3.11 * (variance / 12.0).sqrt();
 
     let rate = record.latencies[Stage::Wait].count() as f64 / 24.0;
     let service = record.latencies[Stage::Service].mean().unwrap();
@@ -285,10 +295,11 @@ fn waits_at_a_low_rate_are_those_of_queueing_theory() {
         erlang_c(rate, service, 2),
         erlang_c(rate, service + calls, 2) + calls,
     );
-    assert!(
-        mean + reach >= least && mean - reach <= most,
-        "mean wait {mean} +- {reach}, theory {least} to {most}"
-    );
+    let told = format!("mean wait {mean} +- {reach}, theory {least} to {most}");
+    println!("{told}");
+    assert!(mean + reach >= least && mean - reach <= most, "{told}");
+    // An interval that holds anything says nothing: one more slot is another queue.
+    assert!(mean - reach > erlang_c(rate, service, 3), "{told}");
 }
 
 const CRASH: &str = "\

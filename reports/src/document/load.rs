@@ -277,7 +277,7 @@ pub(crate) fn limit(record: &LoadRecord) -> String {
             "Redis, or the way to it, was at its limit: tasks that were ready to be sent waited for answers to others.".to_owned()
         }
         Saturated::Away => {
-            "Redis was away for a while, so it is not known which side would have been at its limit.".to_owned()
+            "Redis did not answer for a while, or not as before, so which side was at its limit is not known.".to_owned()
         }
         Saturated::Unknown(tasks) => format!(
             "Which side was at its limit is unknown: {tasks} more tasks were waiting in the end than in the beginning, and no share that was seen explains it."
@@ -407,6 +407,7 @@ fn audited(audit: &Audit, counts: &Counts) -> Facts {
 }
 
 fn redis_facts(redis: &RedisSide, cpu: Option<f64>) -> Facts {
+    let cpu = cpu.unwrap_or_else(|| redis.cpu_share());
     let per_s = |count: u64| rate(count as f64 / redis.wall_s.max(1e-3));
     let bytes_per_s = |count: u64| format!("{}/s", bytes(count as f64 / redis.wall_s.max(1e-3)));
     let slow = match &redis.slowest {
@@ -420,8 +421,8 @@ fn redis_facts(redis: &RedisSide, cpu: Option<f64>) -> Facts {
                 "processor",
                 format!(
                     "{} of a core, {} in the busiest second",
-                    percent(cpu.unwrap_or_else(|| redis.cpu_share())),
-                    percent(redis.cpu_most)
+                    percent(cpu),
+                    percent(redis.cpu_most.max(cpu))
                 ),
             ),
             ("commands", per_s(redis.commands)),
@@ -469,7 +470,7 @@ fn processes(record: &LoadRecord) -> Table {
             (process.name.clone(), Tone::Muted),
             (role.to_owned(), Tone::Muted),
             (percent(share), tone),
-            (percent(process.cpu_most), Tone::Muted),
+            (percent(record.cpu_share_max(process)), Tone::Muted),
             (bytes(process.rss_bytes as f64), Tone::Muted),
         ]
     });

@@ -60,6 +60,12 @@ impl LoadRecord {
         }
     }
 
+    /// The largest share of a core that a process took for a second; of a load that was over sooner, for as long as it was measured.
+    #[must_use]
+    pub fn cpu_share_max(&self, process: &Process) -> f64 {
+        process.cpu_most.max(self.cpu_share(process))
+    }
+
     /// The busiest process of a role, and the share of a core it took.
     #[must_use]
     pub fn busiest(&self, role: Role) -> Option<(&Process, f64)> {
@@ -357,6 +363,24 @@ mod tests {
         assert_eq!(fine.doubts(), Vec::<String>::new());
         assert_eq!(fine.rate_per_s(), Some(100.0));
         assert!((fine.busy_slots().unwrap() - 0.2).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_busiest_second_of_a_load_that_was_over_sooner_is_no_less_than_all_of_it() {
+        let mut short = record(0, 5, 4);
+        short.facts.ran_s = 0.25;
+        let process = Process {
+            name: "load-w-0".into(),
+            role: Role::Worker,
+            cpu_s: 0.125,
+            cpu_most: 0.125,
+            rss_bytes: 1,
+            ended_well: true,
+        };
+        assert_eq!(short.cpu_share(&process), 0.5);
+        assert_eq!(short.cpu_share_max(&process), 0.5);
+        let whole = record(0, 5, 4);
+        assert_eq!(whole.cpu_share_max(&process), 0.125);
     }
 
     #[test]

@@ -344,6 +344,8 @@ impl Sender {
             sender.carry(tasks).await;
             drop(permit);
         });
+        // Whoever always has more to send hears answers nevertheless.
+        tokio::task::yield_now().await;
     }
 
     /// Sends tasks and hears what becomes of them.

@@ -60,18 +60,11 @@ impl Going<'_> {
     }
 
     pub(super) fn trouble(&mut self, at_ms: i64, what: String) {
-        let of_redis = false;
-        let troubles = &mut self.record.facts.troubles;
-        troubles.push(Trouble {
-            at_ms,
-            what,
-            of_redis,
-        });
+        self.told(at_ms, what, false);
     }
 
-    /// That Redis does not answer, or not as before.
-    fn trouble_of_redis(&mut self, at_ms: i64, what: String) -> usize {
-        let of_redis = true;
+    /// Notes what went wrong; `of_redis`: Redis was away. Answers its place among the troubles.
+    fn told(&mut self, at_ms: i64, what: String, of_redis: bool) -> usize {
         let troubles = &mut self.record.facts.troubles;
         troubles.push(Trouble {
             at_ms,
@@ -89,7 +82,8 @@ impl Going<'_> {
                 let told = &mut self.record.facts.troubles[silence.trouble];
                 told.at_ms = told.at_ms.min(at_ms);
             }
-            None => self.met = Some(self.trouble_of_redis(at_ms, what)),
+            // It may be the beginning of that, or Redis is only slow.
+            None => self.met = Some(self.told(at_ms, what, false)),
         }
     }
 
@@ -98,9 +92,12 @@ impl Going<'_> {
         if self.silence.is_some() {
             return;
         }
-        let what = format!("Redis did not answer: {error}");
         let met = self.met.take();
-        let trouble = met.unwrap_or_else(|| self.trouble_of_redis(self.now_ms(), what));
+        let trouble = met.unwrap_or_else(|| {
+            let what = format!("Redis did not answer: {error}");
+            self.told(self.now_ms(), what, true)
+        });
+        self.record.facts.troubles[trouble].of_redis = true;
         self.silence = Some(Silence {
             since: Instant::now(),
             trouble,
@@ -108,7 +105,7 @@ impl Going<'_> {
         });
     }
 
-    /// Redis answers: that it was away is told with how long.
+    /// Redis answers: that it did not is told with how long.
     fn answers(&mut self) {
         let now_ms = self.now_ms();
         self.met = None;
@@ -116,7 +113,7 @@ impl Going<'_> {
             let told = &mut self.record.facts.troubles[silence.trouble];
             let away_s = (now_ms - told.at_ms).max(0) as f64 / 1e3;
             told.what = format!(
-                "Redis was away, and answered again {away_s:.1} s later ({})",
+                "Redis did not answer for {away_s:.1} s, and then did again ({})",
                 silence.error
             );
         }
@@ -149,6 +146,10 @@ impl Going<'_> {
             }
             self.write(second, false, tell)?;
             if self.is_over().await {
+                if self.silence.is_none() {
+                    // The second that is not whole.
+                    self.look(second).await;
+                }
                 return Ok(());
             }
         }
@@ -231,7 +232,7 @@ impl Going<'_> {
                 if self.eye.is_another() {
                     let what = "another Redis answers than before: it was started again, or a replica took its place, and what this one does not \
                                 have is lost";
-                    self.trouble_of_redis(self.now_ms(), what.to_owned());
+                    self.told(self.now_ms(), what.to_owned(), true);
                 }
                 let backlog = self.backlog().await;
                 self.table.looked(second, Some(row), backlog);
