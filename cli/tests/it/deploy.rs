@@ -367,7 +367,9 @@ fn the_shards_run_as_containers_and_are_merged() {
                 // All but one of the shards are no load.
                 let shards = fs::read_dir(dir.path().join("shards")).unwrap();
                 let shards = shards.map(|shard| shard.unwrap().file_name());
-                let one_lost = shards.skip(1).map(|shard| format!("/runs/shards/{}", shard.display()));
+                let one_lost = shards
+                    .skip(1)
+                    .map(|shard| format!("/runs/shards/{}", shard.display()));
                 let words: Vec<String> = ["merge".to_owned()].into_iter().chain(one_lost).collect();
                 assert_eq!(words.len(), services(&compose, "shard-").len());
                 let (code, _, told) = text(image.run(&options, &program(&words)).output().unwrap());

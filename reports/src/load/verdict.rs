@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::latency::Stage;
-use super::{Drive, LoadRecord, Process, Role, Sides};
+use super::{About, Drive, LoadRecord, Process, Role, Sides, Trouble};
 
 /// Sending may be so late without a word, seconds.
 pub const LATE_FLOOR_S: f64 = 0.002;
@@ -14,6 +14,8 @@ pub const PROCESS_CPU_MAX: f64 = 0.9;
 const SENT_MIN: f64 = 0.99;
 /// Where so many of the tasks that were sent had to wait for answers to others, that is why more were not sent.
 const HELD_MIN: f64 = 0.5;
+/// So many of the tasks that were sent may be refused or get no answer: they are counted as errors, and in no percentile.
+const ERRORS_MAX: f64 = 0.01;
 /// So many of the measured tasks may not have begun when the load is over.
 const NOT_BEGUN_MAX: f64 = 0.01;
 /// Slots that are busy for so much of the time are all busy.
@@ -80,21 +82,29 @@ impl LoadRecord {
     /// none: it does.
     #[must_use]
     pub fn doubts(&self) -> Vec<String> {
+        self.doubts_and(self.late())
+    }
+
+    /// The same where all that matters is that waits were no longer than they were: who is sent late waits longer, and not less long.
+    pub(super) fn doubts_of_a_bound(&self) -> Vec<String> {
+        self.doubts_and(self.sent_too_late_for_good().into_iter().collect())
+    }
+
+    /// Why it proves nothing, with what the generator did too late.
+    fn doubts_and(&self, late: Vec<String>) -> Vec<String> {
         let mut doubts = Vec::new();
         let facts = &self.facts;
         doubts.extend(self.is_a_part());
         if facts.stopped {
             doubts.push(format!("it was stopped after {:.1} s", facts.ran_s));
         }
-        doubts.extend(
-            facts
-                .troubles
-                .iter()
-                .map(|trouble| format!("at {:.1} s: {}", trouble.at_ms as f64 / 1e3, trouble.what)),
-        );
+        doubts
+            .extend(self.troubles().map(|trouble| {
+                format!("at {:.1} s: {}", trouble.at_ms as f64 / 1e3, trouble.what)
+            }));
         doubts.extend(self.not_sent());
-        doubts.extend(self.late());
-        if !facts.stopped && facts.troubles.is_empty() {
+        doubts.extend(late);
+        if !facts.stopped && self.troubles().next().is_none() {
             doubts.extend(self.does_not_add_up());
         }
         let counts = &facts.counts;
@@ -114,10 +124,27 @@ impl LoadRecord {
         doubts
     }
 
+    /// What went wrong so that it proves nothing. That a few tasks were refused or got no answer is counted, and no reason.
+    pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        let counts = &self.facts.counts;
+        let errors = counts.rejected + counts.unanswered;
+        let few = errors as f64 <= counts.sent as f64 * ERRORS_MAX;
+        let troubles = self.facts.troubles.iter();
+        troubles.filter(move |trouble| trouble.about != About::Calls || !few)
+    }
+
     /// Why the generator was the limit, if it was.
     #[must_use]
     pub fn generator_was_the_limit(&self) -> Option<String> {
         self.late().into_iter().next()
+    }
+
+    /// The same where what was measured is held against so many seconds: being late by less than a part of them is no reason.
+    pub(super) fn generator_was_the_limit_in(&self, seconds: f64) -> Option<String> {
+        let late = self.latencies[Stage::Lateness].quantile(0.99);
+        let matters = self.sent_too_late_for_good().is_some()
+            || late.is_some_and(|late| late > seconds * LATE_SHARE_MAX);
+        self.generator_was_the_limit().filter(|_| matters)
     }
 
     /// Whether so many tasks never began that percentiles of the wait say nothing.
@@ -141,7 +168,10 @@ impl LoadRecord {
 
     /// Whether Redis was away for a while. What is late then is not the generator's doing.
     fn redis_was_away(&self) -> bool {
-        self.facts.troubles.iter().any(|trouble| trouble.of_redis)
+        self.facts
+            .troubles
+            .iter()
+            .any(|trouble| trouble.about == About::Redis)
     }
 
     /// Whether so large a share of the tasks that were sent had to wait for answers to others, while the producers had time to send them.
@@ -173,35 +203,37 @@ impl LoadRecord {
         })
     }
 
-    /// What the generator sent too late, or not at all.
-    fn late(&self) -> Vec<String> {
-        let mut late = Vec::new();
+    /// What the generator did not send although it was due.
+    fn sent_too_late_for_good(&self) -> Option<String> {
         let counts = &self.facts.counts;
-        let open = self.facts.header.drive == Drive::Open;
-        if self.redis_was_away() {
-            return late;
-        }
-        if self.sent_too_little() && !self.is_held(HELD_MIN) {
-            late.push(format!(
+        let is_why = !self.redis_was_away() && !self.is_held(HELD_MIN);
+        (is_why && self.sent_too_little()).then(|| {
+            format!(
                 "only {} of {} tasks that were due were sent: the generator was the limit",
                 counts.sent, counts.intended
-            ));
+            )
+        })
+    }
+
+    /// What the generator sent too late, or not at all.
+    fn late(&self) -> Vec<String> {
+        if self.redis_was_away() {
+            return Vec::new();
         }
-        // Enqueueing consists of lateness for the most part, and that some are late is told beside it: see `is_spoilt`.
-        let looked_at = [
-            (Stage::Enqueue, 0.5),
-            (Stage::Wait, 0.5),
-            (Stage::EndToEnd, 0.5),
-            (Stage::Wait, 0.99),
-            (Stage::EndToEnd, 0.99),
-        ];
-        let produces_alone = !self.facts.header.sides.consumes();
-        let looked_at = looked_at
-            .into_iter()
-            .chain(produces_alone.then_some((Stage::Enqueue, 0.99)));
-        let first = looked_at
-            .filter(|_| open)
-            .find_map(|(stage, q)| Some((stage, q, self.too_late(stage, q)?)));
+        let open = self.facts.header.drive == Drive::Open;
+        let mut late: Vec<String> = self.sent_too_late_for_good().into_iter().collect();
+        // Enqueueing consists of lateness for the most part. Where it is not all there is, it has no figure then: see `is_spoilt`.
+        let looked_at = match self.facts.header.sides.consumes() {
+            true => &[
+                (Stage::Wait, 0.5),
+                (Stage::EndToEnd, 0.5),
+                (Stage::Wait, 0.99),
+                (Stage::EndToEnd, 0.99),
+            ][..],
+            false => &[(Stage::Enqueue, 0.5), (Stage::Enqueue, 0.99)],
+        };
+        let mut looked_at = looked_at.iter().filter(|_| open);
+        let first = looked_at.find_map(|&(stage, q)| Some((stage, q, self.too_late(stage, q)?)));
         if let Some((stage, q, (by, of))) = first {
             late.push(format!(
                 "{:.0} % of the tasks were sent {:.1} ms or more late, with {:.1} ms measured ({}, {}): the generator was the limit",
@@ -236,7 +268,9 @@ impl LoadRecord {
     pub(super) fn is_spoilt(&self, stage: Stage) -> bool {
         self.facts.header.drive == Drive::Open
             && stage == Stage::Enqueue
-            && self.too_late(stage, 0.99).is_some()
+            && [0.5, 0.99]
+                .into_iter()
+                .any(|q| self.too_late(stage, q).is_some())
     }
 
     /// Sums that do not agree.
@@ -306,7 +340,7 @@ impl LoadRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Counts, Left, LoadFacts, LoadHeader, RedisRow, Row, Series, Trouble};
+    use crate::load::{Counts, Left, LoadFacts, LoadHeader, RedisRow, Row, Series};
 
     /// A second at 100 tasks a second, each late, waiting and worked on for so many milliseconds.
     fn record(late_ms: i64, wait_ms: i64, service_ms: i64) -> LoadRecord {
@@ -389,13 +423,22 @@ mod tests {
         // It is no matter in 100 ms of waiting, but all of what enqueueing takes.
         assert!(record(3, 100, 4).is_spoilt(Stage::Enqueue));
         assert!(!record(1, 100, 4).is_spoilt(Stage::Enqueue));
-        let late = record(298, 4_000, 4);
+        let late = record(498, 4_000, 4);
         assert!(
-            late.doubts()[0].starts_with("50 % of the tasks were sent 298"),
+            late.doubts()[0].starts_with("50 % of the tasks were sent 49"),
             "{:?}",
             late.doubts()
         );
         assert_eq!(late.saturated(), Saturated::Generator);
+        // All there is of producers alone is how long enqueueing took.
+        let mut alone = record(298, 4_000, 4);
+        assert_eq!(alone.doubts(), Vec::<String>::new());
+        alone.facts.header.sides = Sides::Produce;
+        assert!(
+            alone.doubts()[0].contains("(enqueue, median)"),
+            "{:?}",
+            alone.doubts()
+        );
         let mut slow = record(0, 5, 4);
         slow.facts.counts.sent = 90;
         assert!(slow.doubts()[0].contains("only 90 of 100"));
@@ -420,14 +463,15 @@ mod tests {
     #[test]
     fn what_redis_does_not_answer_is_not_the_generators_doing() {
         // Three of four tasks were ready, and waited for answers to others.
-        let mut held = record(298, 4_000, 4);
+        let mut held = record(498, 4_000, 4);
         held.facts.counts.held = 75;
         assert_eq!(held.doubts(), Vec::<String>::new());
         assert_eq!(held.saturated(), Saturated::Answers);
         assert!(!held.is_spoilt(Stage::Enqueue));
         held.facts.counts.intended = 400;
         assert!(
-            held.doubts()[0].starts_with("only 100 of 400 tasks that were due were sent, because Redis"),
+            held.doubts()[0]
+                .starts_with("only 100 of 400 tasks that were due were sent, because Redis"),
             "{:?}",
             held.doubts()
         );
@@ -443,15 +487,33 @@ mod tests {
         });
         assert!(held.generator_was_the_limit().is_some());
 
-        let mut away = record(298, 4_000, 4);
+        let mut away = record(498, 4_000, 4);
         away.facts.counts.sent = 50;
         away.facts.troubles.push(Trouble {
             at_ms: 500,
             what: "Redis was away".into(),
-            of_redis: true,
+            about: About::Redis,
         });
         assert_eq!(away.doubts(), ["at 0.5 s: Redis was away"]);
         assert_eq!(away.saturated(), Saturated::Away);
+    }
+
+    #[test]
+    fn a_few_tasks_without_an_answer_are_errors_and_many_are_a_reason() {
+        let mut record = record(0, 5, 4);
+        let counts = &mut record.facts.counts;
+        (counts.intended, counts.sent, counts.unanswered) = (101, 101, 1);
+        record.facts.troubles.push(Trouble {
+            at_ms: 500,
+            what: "producer-0: Redis did not answer: timed out".into(),
+            about: About::Calls,
+        });
+        assert_eq!(record.doubts(), Vec::<String>::new());
+        record.facts.counts.unanswered = 2;
+        assert_eq!(
+            record.doubts(),
+            ["at 0.5 s: producer-0: Redis did not answer: timed out"]
+        );
     }
 
     #[test]

@@ -392,11 +392,11 @@ impl Sender {
                 .took(intended, &[(Stage::Enqueue, at.0 - intended.0)]),
             Err(error) if is_known => {
                 let what = format!("Redis refused a task: {error}");
-                self.meter.trouble(("refused", false), what);
+                self.meter.trouble(false, what);
             }
             Err(error) => {
                 let what = format!("Redis did not answer: {error}");
-                self.meter.trouble(("unreachable", true), what);
+                self.meter.trouble(true, what);
             }
         }
     }

@@ -124,7 +124,10 @@ impl RedisEye {
     /// What Redis is, e.g. `redis 7.0.15`.
     pub(super) async fn version(&self) -> String {
         let info = self.broker.info().await.unwrap_or_default();
-        match (field(&info, "valkey_version"), field(&info, "redis_version")) {
+        match (
+            field(&info, "valkey_version"),
+            field(&info, "redis_version"),
+        ) {
             (Some(version), _) => format!("valkey {version}"),
             (None, Some(version)) => format!("redis {version}"),
             (None, None) => "redis".to_owned(),

@@ -12,7 +12,11 @@ const MEMORY_SHARE: f64 = 0.5;
 
 /// The largest payload of a load, and the largest value that Redis takes, where that is too little. A Redis that does not say takes it.
 pub(super) async fn too_large(load: &LoadPlan, broker: &RedisBroker) -> Option<(u64, u64)> {
-    let payloads = load.plan.workload.iter().filter_map(|task| task.payload.as_ref());
+    let payloads = load
+        .plan
+        .workload
+        .iter()
+        .filter_map(|task| task.payload.as_ref());
     let largest = payloads.map(PayloadSize::largest).max()?;
     let mut get = redis::cmd("CONFIG");
     get.arg("GET").arg("proto-max-bulk-len");
@@ -51,7 +55,8 @@ mod tests {
 
     #[test]
     fn available_memory_is_read() {
-        let text = "MemTotal:       24000000 kB\nMemFree:         1000 kB\nMemAvailable:   17000000 kB\n";
+        let text =
+            "MemTotal:       24000000 kB\nMemFree:         1000 kB\nMemAvailable:   17000000 kB\n";
         assert_eq!(available_in(text), Some(17_000_000 << 10));
         assert_eq!(available_in("MemTotal: 5 kB\n"), None);
     }

@@ -94,10 +94,7 @@ fn a_queue_of_others_is_worked_on_if_they_agree() {
     let (code, out, err) = take(dir.path(), &node, &[]);
     assert_eq!(code, Some(0), "{out}{err}");
     assert_eq!((pending("orders"), pending("mail")), (0, 1));
-    let kept: u64 = node
-        .connection()
-        .zcard("asynq:{orders}:completed")
-        .unwrap();
+    let kept: u64 = node.connection().zcard("asynq:{orders}:completed").unwrap();
     assert_eq!(kept, 40, "they are done as any worker would have done them");
     let record = LoadRecord::read(&only(dir.path())).unwrap();
     let counts = &record.facts.counts;

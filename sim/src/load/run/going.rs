@@ -9,7 +9,7 @@ use super::{ANSWERS_WITHIN, LoadOptions};
 use crate::redis_server::private::PrivateRedis;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::op::BrokerError;
-use firedrill_reports::load::{LoadRecord, LoadWriter, Role, Row, Trouble};
+use firedrill_reports::load::{About, LoadRecord, LoadWriter, Role, Row, Trouble};
 use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -60,17 +60,13 @@ impl Going<'_> {
     }
 
     pub(super) fn trouble(&mut self, at_ms: i64, what: String) {
-        self.told(at_ms, what, false);
+        self.told(at_ms, what, About::Load);
     }
 
-    /// Notes what went wrong; `of_redis`: Redis was away. Answers its place among the troubles.
-    fn told(&mut self, at_ms: i64, what: String, of_redis: bool) -> usize {
+    /// Notes what went wrong; answers its place among the troubles.
+    fn told(&mut self, at_ms: i64, what: String, about: About) -> usize {
         let troubles = &mut self.record.facts.troubles;
-        troubles.push(Trouble {
-            at_ms,
-            what,
-            of_redis,
-        });
+        troubles.push(Trouble { at_ms, what, about });
         troubles.len() - 1
     }
 
@@ -83,7 +79,7 @@ impl Going<'_> {
                 told.at_ms = told.at_ms.min(at_ms);
             }
             // It may be the beginning of that, or Redis is only slow.
-            None => self.met = Some(self.told(at_ms, what, false)),
+            None => self.met = Some(self.told(at_ms, what, About::Calls)),
         }
     }
 
@@ -95,9 +91,9 @@ impl Going<'_> {
         let met = self.met.take();
         let trouble = met.unwrap_or_else(|| {
             let what = format!("Redis did not answer: {error}");
-            self.told(self.now_ms(), what, true)
+            self.told(self.now_ms(), what, About::Redis)
         });
-        self.record.facts.troubles[trouble].of_redis = true;
+        self.record.facts.troubles[trouble].about = About::Redis;
         self.silence = Some(Silence {
             since: Instant::now(),
             trouble,
@@ -232,7 +228,7 @@ impl Going<'_> {
                 if self.eye.is_another() {
                     let what = "another Redis answers than before: it was started again, or a replica took its place, and what this one does not \
                                 have is lost";
-                    self.told(self.now_ms(), what.to_owned(), true);
+                    self.told(self.now_ms(), what.to_owned(), About::Redis);
                 }
                 let backlog = self.backlog().await;
                 self.table.looked(second, Some(row), backlog);
@@ -259,12 +255,14 @@ impl Going<'_> {
             Some(Word::Trouble {
                 at_ms,
                 what,
-                of_redis,
+                silent,
             }) => {
                 let what = format!("{}: {what}", part.process.name);
-                match of_redis {
+                match silent {
                     true => self.met_silence(at_ms, what),
-                    false => self.trouble(at_ms, what),
+                    false => {
+                        self.told(at_ms, what, About::Calls);
+                    }
                 }
             }
             Some(Word::Done) => part.done = true,

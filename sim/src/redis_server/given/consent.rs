@@ -77,7 +77,9 @@ fn refusal(
     }
     let left = u64::try_from(ttl_ms).ok().map(Duration::from_millis);
     match left {
-        None => Some(format!("what {KEY} agrees to has no end, so nobody may have thought of it")),
+        None => Some(format!(
+            "what {KEY} agrees to has no end, so nobody may have thought of it"
+        )),
         Some(left) if left < lasts => Some(format!(
             "what {KEY} agrees to ends in {} s, and the load takes up to {} s",
             left.as_secs(),
@@ -100,11 +102,19 @@ mod tests {
         assert_eq!(refused(Some("take mail orders more"), 60_000), "");
         for (text, ttl_ms, why) in [
             (None, -2, "queue \"orders\", \"mail\" (there is no key"),
-            (Some("take orders"), 90_000, "queue \"mail\" (firedrill:consent says"),
+            (
+                Some("take orders"),
+                90_000,
+                "queue \"mail\" (firedrill:consent says",
+            ),
             (Some("orders mail"), 90_000, "queue \"orders\", \"mail\""),
             (Some(""), 90_000, "nobody has agreed"),
             (Some("take orders mail"), -1, "has no end"),
-            (Some("take orders mail"), 59_000, "ends in 59 s, and the load takes up to 60 s"),
+            (
+                Some("take orders mail"),
+                59_000,
+                "ends in 59 s, and the load takes up to 60 s",
+            ),
         ] {
             let said = refused(text, ttl_ms);
             assert!(said.contains(why), "{text:?}: {said}");
