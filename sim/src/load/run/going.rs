@@ -115,6 +115,19 @@ impl Going<'_> {
         }
     }
 
+    /// The load is over, and Redis does not answer.
+    fn ends_in_silence(&mut self) {
+        let now_ms = self.now_ms();
+        if let Some(silence) = &self.silence {
+            let told = &mut self.record.facts.troubles[silence.trouble];
+            told.what = format!(
+                "Redis is gone, and the load ended there, {:.1} s later ({})",
+                (now_ms - told.at_ms).max(0) as f64 / 1e3,
+                silence.error
+            );
+        }
+    }
+
     /// Until all is sent and worked on, nobody is left, or somebody asks.
     pub(super) async fn go(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
         let first = self.clock.until(self.clock.virtual_start);
@@ -142,9 +155,10 @@ impl Going<'_> {
             }
             self.write(second, false, tell)?;
             if self.is_over().await {
-                if self.silence.is_none() {
+                match self.silence {
                     // The second that is not whole.
-                    self.look(second).await;
+                    None => self.look(second).await,
+                    Some(_) => self.ends_in_silence(),
                 }
                 return Ok(());
             }
@@ -159,15 +173,8 @@ impl Going<'_> {
             PrivateRedis::Given(_) => false,
             ours => self.silence.is_some() && !ours.is_listening(),
         };
-        if let Some(silence) = &self.silence
-            && (gone || silence.since.elapsed() > GONE_AFTER)
-        {
-            let told = &mut self.record.facts.troubles[silence.trouble];
-            told.what = format!(
-                "Redis is gone, and the load ended there, {:.1} s later ({})",
-                (now_ms - told.at_ms).max(0) as f64 / 1e3,
-                silence.error
-            );
+        let silent = self.silence.as_ref().map(|silence| silence.since.elapsed());
+        if gone || silent.is_some_and(|silent| silent > GONE_AFTER) {
             return true;
         }
         if self.parts.iter().all(|part| part.over) {
