@@ -219,6 +219,22 @@ pub struct Trouble {
     pub at_ms: i64,
     /// What, in a sentence without a full stop.
     pub what: String,
+    /// What it is about.
+    #[serde(default)]
+    pub about: About,
+}
+
+/// What something that went wrong is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// A process or the load as a whole.
+    #[default]
+    Load,
+    /// Redis was away: that tasks were late then is not the generator's doing.
+    Redis,
+    /// Redis refused tasks, or did not answer in time: a few of them are errors as any, which are counted.
+    Calls,
 }
 
 impl RedisSide {

@@ -16,6 +16,7 @@ mod part;
 pub mod process;
 mod producer;
 mod redis_side;
+mod room;
 pub mod run;
 mod table;
 mod timer;
@@ -45,6 +46,9 @@ pub struct LoadPlan {
     pub backlog: u64,
     /// Tasks that are taken or finished in one round trip, at most; 1: as Go asynq does.
     pub batch: usize,
+    /// Whether its queues are those of others, whose tasks are worked on and of which nothing is removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken: bool,
     /// Which part of the load this is, if it is not all.
     pub shard: Option<Shard>,
     /// What to type to repeat it, for the record.

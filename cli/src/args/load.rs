@@ -20,7 +20,8 @@ more than 1 % of the tasks never began; or nothing was measured; or Redis or a p
 archived nor there.
 
 Every load has its own Redis unless --redis names one. In that it has queues of its own name and touches nothing else; one that
-holds anything takes --beside. Nothing is left there unless --keep.
+holds anything takes --beside. Nothing is left there unless --keep. With --take, workers alone do the tasks of a queue of others, if
+the key firedrill:consent in that Redis says so; of such a queue nothing is removed.
 
 With --shard 1/2 and --shard 2/2, on one machine or on two, the two do together what one does without it: arrivals and worker
 processes go round. They meet in the Redis of --redis, begin at one instant of its clock, and `firedrill merge` joins what they
@@ -31,7 +32,8 @@ Examples:
     firedrill load --stages 1000/s:30s,5000/s:1m --service exponential:5ms --batch 1
     firedrill load --find-max --service 10ms --workers 2 --concurrency 20
     firedrill load --scenario retry-storm.yaml --gate load.gates.yaml
-    firedrill load --produce-only --name orders --rate 200/s --redis redis://127.0.0.1:6379/3 --beside";
+    firedrill load --produce-only --name orders --rate 200/s --redis redis://127.0.0.1:6379/3 --beside
+    firedrill load --consume-only --take orders --service 20ms --redis redis://127.0.0.1:6379/3";
 
 /// `load`.
 #[derive(Debug, Args)]
@@ -70,6 +72,11 @@ pub struct Load {
     /// Only work, on a backlog or on what somebody else enqueues into the load's queues
     #[arg(long)]
     pub consume_only: bool,
+    /// With --consume-only: work on a queue of others in the Redis of --redis, such as `orders` or `orders:6`. Its tasks are really
+    /// done; whoever has it must have agreed, and what to type for that is said where nobody has
+    #[arg(long, value_name = "QUEUE:PRIORITY", value_parser = options::taken_queue, requires = "consume_only",
+          conflicts_with_all = ["queues", "backlog", "keep", "beside"])]
+    pub take: Vec<(String, u32)>,
     /// Tasks that are enqueued before; with --consume-only, all there is to do
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000_000))]
     pub backlog: u64,
@@ -98,7 +105,7 @@ pub struct Load {
     /// Tasks that each works on at a time [default: 10]
     #[arg(long, value_name = "N", conflicts_with = "scenario", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub concurrency: Option<u32>,
-    /// Producer processes [default: one for every 20000/s]
+    /// Producer processes [default: one for every 20000/s, up to one for each core]
     #[arg(long, value_name = "N", conflicts_with = "scenario", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub producers: Option<u32>,
     /// Most tasks that a worker takes or finishes in one round trip; 1: as Go asynq [default: 100]

@@ -58,6 +58,11 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
             "--beside: a load's own Redis has nothing of others in it; name one with --redis",
         ));
     }
+    if asked.taken && !matches!(redis, RedisSource::Given(_)) {
+        return Err(Failure::usage(
+            "--take: a load's own Redis has no queues of others; name one with --redis",
+        ));
+    }
     let signals = Signals::listen()?;
     let exe = std::env::current_exe().map_err(Failure::environment)?;
     let mut reaper = Reaper::start(&exe).map_err(Failure::environment)?;
@@ -69,7 +74,7 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
         reaper.knows(address).map_err(Failure::environment)?;
         // What other shards find there is the first one's.
         let is_first = asked.shard.is_none_or(|shard| shard.number() == 1);
-        if !args.beside && is_first {
+        if !args.beside && !asked.taken && is_first {
             runtime.block_on(is_empty(&asked, address))?;
         }
     }
@@ -278,6 +283,7 @@ fn failure(error: &LoadError) -> Failure {
             exit: Exit::Inconclusive,
             messages: vec![error.to_string()],
         },
+        LoadError::TooLarge { .. } => Failure::usage(error),
         LoadError::Meeting(error @ (MeetingError::Other | MeetingError::Twice(_))) => {
             Failure::usage(error)
         }

@@ -362,7 +362,20 @@ fn the_shards_run_as_containers_and_are_merged() {
         let found: Value = serde_json::from_str(&found).unwrap();
         match name {
             "sweep.compose.yaml" => assert_eq!(found["trials"], 8),
-            _ => assert_eq!(found["tasks"]["missing"], 0),
+            _ => {
+                assert_eq!(found["tasks"]["missing"], 0);
+                // All but one of the shards are no load.
+                let shards = fs::read_dir(dir.path().join("shards")).unwrap();
+                let shards = shards.map(|shard| shard.unwrap().file_name());
+                let one_lost = shards
+                    .skip(1)
+                    .map(|shard| format!("/runs/shards/{}", shard.display()));
+                let words: Vec<String> = ["merge".to_owned()].into_iter().chain(one_lost).collect();
+                assert_eq!(words.len(), services(&compose, "shard-").len());
+                let (code, _, told) = text(image.run(&options, &program(&words)).output().unwrap());
+                assert_eq!(code, Some(3), "{told}");
+                assert!(told.contains("of 3 shards there is no"), "{told}");
+            }
         }
     }
 }

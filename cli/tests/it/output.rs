@@ -121,7 +121,11 @@ fn results_that_cannot_be_written_are_an_error() {
 }
 
 /// Runs firedrill where files may have so many blocks of 512 bytes; a full disk looks the same to it.
-fn on_a_small_disk(dir: &Path, blocks: u32, args: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn on_a_small_disk(
+    dir: &Path,
+    blocks: u32,
+    args: &[&str],
+) -> (Option<i32>, String, String) {
     let mut shell = Command::new("sh");
     shell.current_dir(dir).env_remove("FIREDRILL_OUT").args([
         "-c",

@@ -13,6 +13,8 @@ pub struct Counts {
     pub intended: u64,
     /// Sent to Redis.
     pub sent: u64,
+    /// Of these, those that were ready and had to wait, because as many calls as are made at a time had no answer.
+    pub held: u64,
     /// Taken by Redis.
     pub enqueued: u64,
     /// Refused, because another task had the lock or the id.
@@ -46,6 +48,7 @@ impl Counts {
         let Self {
             intended,
             sent,
+            held,
             enqueued,
             duplicates,
             rejected,
@@ -62,6 +65,7 @@ impl Counts {
         for (sum, more) in [
             (&mut self.intended, intended),
             (&mut self.sent, sent),
+            (&mut self.held, held),
             (&mut self.enqueued, enqueued),
             (&mut self.duplicates, duplicates),
             (&mut self.rejected, rejected),

@@ -71,14 +71,17 @@ impl Trial {
             (_, Some(backlog)) if backlog as f64 > backlog_max.max(10.0) => {
                 Borne::No(format!("{backlog} tasks were waiting at the end"))
             }
-            _ => match (overload(record, rate), record.doubts().into_iter().next()) {
+            _ => match (
+                overload(record, rate),
+                record.doubts_of_a_bound().into_iter().next(),
+            ) {
                 (Some(why), _) => Borne::No(why),
                 (None, Some(doubt)) => Borne::Unclear(doubt),
                 (None, None) => Borne::Yes,
             },
         };
-        // Where the generator was late, the wait is its own doing.
-        let borne = match (borne, record.generator_was_the_limit()) {
+        // Where the generator was late by a part of it, a wait that is not borne may be its own doing. One that is borne is so all the more.
+        let borne = match (borne, record.generator_was_the_limit_in(max_wait_s)) {
             (Borne::No(_), Some(doubt)) => Borne::Unclear(doubt),
             (borne, _) => borne,
         };
@@ -188,6 +191,25 @@ mod tests {
             "the backlog grew by 509 tasks"
         );
         assert_eq!(why(&record(400, 400, 1), 400.0), "Yes");
+    }
+
+    #[test]
+    fn a_generator_that_is_late_makes_no_rate_look_borne_and_few_unclear() {
+        let late = |ms: i64, wait_ms: i64| {
+            let mut record = record(400, 400, 1);
+            record.latencies[Stage::Lateness].record(ms * 1_000_000);
+            record.latencies[Stage::Wait].clear();
+            record.latencies[Stage::Wait].record(wait_ms * 1_000_000);
+            Trial::of(&record, (1, 400.0), 0.5).borne
+        };
+        // Waits count from the intended arrival, so those are no shorter for it.
+        assert_eq!(late(24, 85), Borne::Yes);
+        assert!(matches!(late(24, 600), Borne::No(_)));
+        assert!(matches!(late(300, 600), Borne::Unclear(_)));
+        let mut unsent = record(400, 400, 1);
+        unsent.facts.counts.intended *= 2;
+        let borne = Trial::of(&unsent, (1, 400.0), 0.5).borne;
+        assert!(matches!(borne, Borne::Unclear(_)), "{borne:?}");
     }
 
     #[test]

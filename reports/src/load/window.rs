@@ -31,9 +31,11 @@ impl LoadRecord {
     #[must_use]
     pub fn window_s(&self) -> f64 {
         let rows: f64 = self.window().map(|row| row.width_s).sum();
-        // The last second of a load that was over before its time is not a whole one.
-        let ran_s = self.facts.ran_s - self.facts.header.warmup_s;
-        if ran_s > 0.0 { rows.min(ran_s) } else { rows }
+        // The last second of a load that was over before its time is not a whole one, nor the only one of a shorter load.
+        let header = &self.facts.header;
+        let ran_s = self.facts.ran_s - header.warmup_s;
+        let most = [ran_s, header.lasts_s].into_iter().filter(|s| *s > 0.0);
+        most.fold(rows, f64::min)
     }
 
     /// What was counted in it.
@@ -204,6 +206,16 @@ mod tests {
         assert_eq!(record.rate_per_s(), Some(80.0));
         assert!((record.redis_cpu().unwrap() - 0.95).abs() < 1e-9);
         assert_eq!(record.backlog_at_end(), Some(220));
+    }
+
+    #[test]
+    fn a_load_of_less_than_a_second_has_the_rate_of_that_time() {
+        let mut short = record(50, 50);
+        let header = &mut short.facts.header;
+        (header.warmup_s, header.lasts_s, short.facts.ran_s) = (0.0, 0.5, 1.2);
+        short.facts.series.rows.drain(..1);
+        short.facts.series.rows[0].at_s = 0.0;
+        assert_eq!(short.rate_per_s(), Some(100.0));
     }
 
     #[test]

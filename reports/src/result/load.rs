@@ -274,7 +274,7 @@ impl LoadResult {
                         Role::Worker => RoleKind::Worker,
                     },
                     cpu_share: record.cpu_share(process),
-                    cpu_share_max: process.cpu_most,
+                    cpu_share_max: record.cpu_share_max(process),
                     memory_bytes: process.rss_bytes,
                 })
                 .collect(),

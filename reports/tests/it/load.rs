@@ -3,7 +3,7 @@
 use crate::schema::keeps_to_the_schema;
 use firedrill_reports::document::{load_passes, of_knee, of_load};
 use firedrill_reports::load::{
-    Borne, Counts, Drive, FORMAT, Knee, Latencies, Left, LoadFacts, LoadHeader, LoadRecord,
+    About, Borne, Counts, Drive, FORMAT, Knee, Latencies, Left, LoadFacts, LoadHeader, LoadRecord,
     Process, RedisRow, RedisSide, Role, Round, Row, Series, Stage, Trial, Trouble,
 };
 use firedrill_reports::record::Mark;
@@ -135,6 +135,7 @@ fn a_load_that_proves_nothing_says_why_first() {
     load.facts.troubles.push(Trouble {
         at_ms: 4_200,
         what: "Redis did not answer: connection refused".into(),
+        about: About::Redis,
     });
     let document = of_load(&load, None);
     assert_eq!(load_passes(&load, None), None);

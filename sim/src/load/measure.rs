@@ -23,7 +23,8 @@ struct State {
     latencies: Latencies,
     told: u64,
     cpu_s: f64,
-    troubles: BTreeSet<String>,
+    /// Which kinds of troubles were told.
+    troubles: BTreeSet<bool>,
 }
 
 impl Meter {
@@ -59,12 +60,16 @@ impl Meter {
         }
     }
 
-    /// Tells of something that went wrong, each kind once.
-    pub(super) fn trouble(&self, kind: &str, what: String) {
-        let is_new = self.state().troubles.insert(kind.to_owned());
+    /// Tells that Redis refused a task, or (`silent`) did not answer, once of each.
+    pub(super) fn trouble(&self, silent: bool, what: String) {
+        let is_new = self.state().troubles.insert(silent);
         if is_new {
             let at_ms = self.clock.now().millis() - self.clock.virtual_start.millis();
-            tell(&Word::Trouble { at_ms, what });
+            tell(&Word::Trouble {
+                at_ms,
+                what,
+                silent,
+            });
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Asked {
     pub evenly: bool,
     /// Names and priorities of the queues; none: one, called as the load.
     pub queues: Vec<(String, u32)>,
+    /// Whether these are queues of others, which are called so and nothing else.
+    pub taken: bool,
     /// Whether workers look into a queue only when all of higher priority are empty.
     pub strict: bool,
     /// Smallest and largest payload, bytes; `None`: a few bytes.
@@ -169,6 +171,26 @@ pub fn queue(text: &str) -> Result<(String, u32), String> {
     }
 }
 
+/// Reads `orders:6`, a queue of others and its priority; `orders` alone has priority 1.
+///
+/// # Errors
+/// What is wrong, and what is meant.
+pub fn taken_queue(text: &str) -> Result<(String, u32), String> {
+    let numbered = text.rsplit_once(':').and_then(|(name, priority)| {
+        let priority = priority.parse().ok()?;
+        Some((name, priority))
+    });
+    let (name, priority) = numbered.unwrap_or((text, 1));
+    let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '{' | '}');
+    match !name.is_empty() && name.chars().all(fits) && (1..=1_000).contains(&priority) {
+        true => Ok((name.to_owned(), priority)),
+        false => Err(
+            "a queue that is there, without blanks, quotes and braces, and its priority from 1 to 1000, such as `orders` or `orders:6`"
+                .to_owned(),
+        ),
+    }
+}
+
 /// Whether a load or a queue may be called so.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
@@ -187,6 +209,7 @@ impl Asked {
     fn named_queues(&self) -> Vec<(String, u32)> {
         match self.queues.is_empty() {
             true => vec![(self.name.clone(), 1)],
+            false if self.taken => self.queues.clone(),
             false => self
                 .queues
                 .iter()
@@ -266,7 +289,7 @@ impl Asked {
         );
         let queues = self.named_queues();
         for (queue, priority) in &queues {
-            let _ = writeln!(text, "  {queue}: {{ priority: {priority} }}");
+            let _ = writeln!(text, "  \"{queue}\": {{ priority: {priority} }}");
         }
         text.push_str("workload:\n");
         let process = if self.evenly { "constant" } else { "poisson" };
@@ -280,7 +303,7 @@ impl Asked {
                     let (from, until) = (span(from_ms), span(until_ms));
                     let _ = writeln!(
                         text,
-                        "  - {{ task: \"{TASK}\", queue: {queue}, arrivals: {{ {process}: {rate}/s, from: {from}, until: {until} }}, \
+                        "  - {{ task: \"{TASK}\", queue: \"{queue}\", arrivals: {{ {process}: {rate}/s, from: {from}, until: {until} }}, \
                          service: {}, max_retry: {}, fail: {}{}{}{keys} }}",
                         self.service.yaml(),
                         self.max_retry,
@@ -355,6 +378,7 @@ pub(crate) mod tests {
             warmup_ms: 0,
             evenly: false,
             queues: Vec::new(),
+            taken: false,
             strict: false,
             payload: None,
             service: Service::None,
@@ -398,6 +422,10 @@ pub(crate) mod tests {
         assert!("soon".parse::<Service>().is_err());
         assert_eq!(queue("critical:6"), Ok(("critical".into(), 6)));
         assert!(queue("a b").is_err() && queue("a:0").is_err());
+        assert_eq!(taken_queue("mail:low"), Ok(("mail:low".into(), 1)));
+        assert_eq!(taken_queue("mail:low:6"), Ok(("mail:low".into(), 6)));
+        assert!(taken_queue("").is_err() && taken_queue("a b").is_err());
+        assert!(taken_queue("a:0").is_err() && taken_queue("a{b}").is_err());
     }
 
     #[test]

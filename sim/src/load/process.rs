@@ -28,6 +28,11 @@ pub fn run() -> anyhow::Result<()> {
         .build()?;
     runtime.block_on(async {
         let options = RedisOptions::at_speed(1.0).to_server_of(spec.server_of);
+        let options = match spec.role {
+            // A task that is sent twice would be counted as a duplicate, or done twice.
+            Role::Producer => options.once(),
+            Role::Worker => options,
+        };
         let broker = RedisBroker::open(&spec.redis, options)
             .await
             .with_context(|| format!("{} cannot reach Redis", spec.name))?;

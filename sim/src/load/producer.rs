@@ -22,12 +22,19 @@ use tokio::sync::{Semaphore, mpsc, watch};
 const BATCH: usize = 100;
 /// Most bytes of payload in one call, unless a single task has more.
 const BATCH_BYTES: usize = 256 << 10;
-/// Most calls without an answer. Beyond it tasks wait to be sent, which shows as lateness.
+/// Most calls without an answer, of all producers of the load. Beyond it tasks wait to be sent: more would only wait in Redis, for
+/// longer than it may take to answer.
 const CALLS_MAX: usize = 1_000;
-/// How long answers are waited for when all is sent.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// A producer has so many in any case.
+const CALLS_MIN: usize = 16;
+/// How long answers are waited for when all is sent: longer than any call may take.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
+/// What is due and not sent so long after the last arrival is not sent any more.
+const SENDS_WITHIN_MS: i64 = 5_000;
+/// How long what is not sent any more is counted.
+const COUNTS_WITHIN: Duration = Duration::from_secs(2);
 /// Bursts of arrivals that wait between the thread that keeps time and the one that sends.
-const BURSTS: usize = 1_024;
+const BURSTS: usize = 64;
 /// Arrivals that are handed over at a time, at most.
 const BURST_MAX: usize = 4_096;
 
@@ -67,13 +74,7 @@ pub(super) async fn produce(spec: PartSpec, broker: RedisBroker) -> anyhow::Resu
     let messages = Messages::new(&load.plan, clock.virtual_start);
     match load.drive {
         Drive::Open if load.sides.produces() => {
-            open(
-                &sender,
-                messages,
-                Stream::new(&load.plan, *share),
-                &mut stop,
-            )
-            .await;
+            open(&sender, messages, (&load.plan, *share), &mut stop).await;
         }
         Drive::Closed { loops } if load.sides.produces() => {
             let parts = share.shard.of() * share.producers;
@@ -124,65 +125,87 @@ async fn prefill(spec: &PartSpec, broker: &RedisBroker) -> anyhow::Result<u64> {
 async fn open(
     sender: &Sender,
     mut messages: Messages,
-    stream: Stream,
+    (plan, share): (&Plan, Share),
     stop: &mut watch::Receiver<bool>,
 ) {
     let (bursts_tx, mut bursts) = mpsc::channel(BURSTS);
     let clock = sender.clock;
+    let stream = Stream::new(plan, share);
     std::thread::spawn(move || keep_time(clock, stream, &bursts_tx));
-    let calls = Arc::new(Semaphore::new(CALLS_MAX));
-    let start = clock.virtual_start;
-    loop {
-        let burst: Vec<Due> = tokio::select! {
-            burst = bursts.recv() => match burst {
-                Some(burst) => burst,
-                None => break,
-            },
-            () = told_to_stop(stop) => break,
-        };
-        sender
-            .meter
-            .count(|counts| counts.intended += burst.len() as u64);
+    let producers = share.producers.saturating_mul(share.shard.of()).max(1) as usize;
+    let calls = Calls::new((CALLS_MAX / producers).max(CALLS_MIN));
+    let last = clock
+        .virtual_start
+        .plus_millis(plan.duration_ms.saturating_add(SENDS_WITHIN_MS));
+    tokio::select! {
+        () = send_all(sender, &mut messages, &mut bursts, &calls) => {}
+        () = tokio::time::sleep(clock.until(last)) => {}
+        () = told_to_stop(stop) => {}
+    }
+    // What was due and is not sent any more. A thread that is far behind has always more; what is counted shows that it is.
+    let unsent = async {
+        while let Some(burst) = bursts.recv().await {
+            sender.intended(&burst);
+        }
+    };
+    let _ = tokio::time::timeout(COUNTS_WITHIN, unsent).await;
+    drop(bursts);
+    calls.answered().await;
+}
+
+/// Sends what is due for as long as more comes. What was handed over meanwhile goes together.
+async fn send_all(
+    sender: &Sender,
+    messages: &mut Messages,
+    bursts: &mut mpsc::Receiver<Vec<Due>>,
+    calls: &Calls,
+) {
+    let start = sender.clock.virtual_start;
+    let mut waiting = Vec::new();
+    while bursts.recv_many(&mut waiting, BURSTS).await > 0 {
+        waiting.iter().for_each(|burst| sender.intended(burst));
         let mut batch = Vec::new();
         let mut bytes = 0;
-        for due in burst {
-            let sent = sender.sent(
-                &mut messages,
-                due.workload,
-                due.seq,
-                start.plus_micros(due.at_us),
-            );
+        for due in waiting.drain(..).flatten() {
+            let at = start.plus_micros(due.at_us);
+            let sent = sender.sent(messages, due.workload, due.seq, at);
             let size = sent.message.message.payload.len();
             let single = !is_plain(&sent.message);
             if single || batch.len() == BATCH || bytes + size > BATCH_BYTES {
-                sender.send(&calls, std::mem::take(&mut batch)).await;
+                sender.send(calls, std::mem::take(&mut batch)).await;
                 bytes = 0;
             }
             match single {
-                true => sender.send(&calls, vec![sent]).await,
+                true => sender.send(calls, vec![sent]).await,
                 false => {
                     bytes += size;
                     batch.push(sent);
                 }
             }
         }
-        sender.send(&calls, batch).await;
+        sender.send(calls, batch).await;
     }
-    // What was due and is not sent any more.
-    let until = tokio::time::Instant::now() + ANSWERS_WITHIN;
-    while let Ok(burst) = bursts.try_recv() {
-        sender
-            .meter
-            .count(|counts| counts.intended += burst.len() as u64);
-        // A thread that is far behind has always more; this much shows that it is.
-        if tokio::time::Instant::now() >= until {
-            break;
+}
+
+/// The calls of a producer that have no answer yet: only so many at a time.
+struct Calls {
+    free: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Calls {
+    fn new(most: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(most)),
+            most,
         }
-        tokio::task::yield_now().await;
     }
-    drop(bursts);
-    let all = u32::try_from(CALLS_MAX).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(ANSWERS_WITHIN, calls.acquire_many(all)).await;
+
+    /// Until every call has an answer, or none will come.
+    async fn answered(&self) {
+        let all = u32::try_from(self.most).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(ANSWERS_WITHIN, self.free.acquire_many(all)).await;
+    }
 }
 
 /// Hands arrivals over when they are due.
@@ -285,6 +308,12 @@ impl Mix {
 }
 
 impl Sender {
+    /// Counts what is due.
+    fn intended(&self, burst: &[Due]) {
+        let count = burst.len() as u64;
+        self.meter.count(|counts| counts.intended += count);
+    }
+
     /// A task as it is sent now.
     fn sent(&self, messages: &mut Messages, workload: usize, seq: u64, intended: Time) -> Sent {
         let mut message = messages.mint(workload, seq, self.clock.now());
@@ -295,18 +324,28 @@ impl Sender {
     }
 
     /// Sends tasks, which can be enqueued together, as soon as there are not too many calls without an answer.
-    async fn send(&self, calls: &Arc<Semaphore>, tasks: Vec<Sent>) {
+    async fn send(&self, calls: &Calls, tasks: Vec<Sent>) {
         if tasks.is_empty() {
             return;
         }
-        let Ok(permit) = calls.clone().acquire_owned().await else {
-            return;
+        let permit = match calls.free.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let count = tasks.len() as u64;
+                self.meter.count(|counts| counts.held += count);
+                let Ok(permit) = calls.free.clone().acquire_owned().await else {
+                    return;
+                };
+                permit
+            }
         };
         let sender = self.clone();
         tokio::spawn(async move {
             sender.carry(tasks).await;
             drop(permit);
         });
+        // Whoever always has more to send hears answers nevertheless.
+        tokio::task::yield_now().await;
     }
 
     /// Sends tasks and hears what becomes of them.
@@ -353,11 +392,11 @@ impl Sender {
                 .took(intended, &[(Stage::Enqueue, at.0 - intended.0)]),
             Err(error) if is_known => {
                 let what = format!("Redis refused a task: {error}");
-                self.meter.trouble("refused", what);
+                self.meter.trouble(false, what);
             }
             Err(error) => {
-                let what = format!("Redis did not answer a producer: {error}");
-                self.meter.trouble("unreachable", what);
+                let what = format!("Redis did not answer: {error}");
+                self.meter.trouble(true, what);
             }
         }
     }

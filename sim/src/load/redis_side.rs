@@ -26,17 +26,13 @@ struct Counters {
 impl Counters {
     /// Of the text of `INFO`.
     fn of(info: &str) -> Self {
-        let field = |name: &str| {
-            let mut lines = info.lines();
-            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        };
         let number = |name: &str| {
-            let value = field(name).and_then(|value| value.trim().parse::<f64>().ok());
+            let value = field(info, name).and_then(|value| value.parse::<f64>().ok());
             value.unwrap_or(0.0)
         };
         // `calls=2,usec=31,...`
         let of_command = |command: &str, name: &str| {
-            let stats = field(&format!("cmdstat_{command}"));
+            let stats = field(info, &format!("cmdstat_{command}"));
             let mut parts = stats.into_iter().flat_map(|stats| stats.split(','));
             let value = parts.find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
             value
@@ -95,6 +91,8 @@ pub(super) struct RedisEye {
     last: (Instant, Vec<Counters>),
     side: RedisSide,
     slow_from: i64,
+    /// The `run_id` of the server that answered last, and whether that was another one than before. Of a cluster nobody looks.
+    answered: (String, bool),
 }
 
 impl RedisEye {
@@ -107,7 +105,7 @@ impl RedisEye {
         is_cluster: bool,
         queues: Vec<String>,
     ) -> Result<Self, BrokerError> {
-        let counters = ask(&broker, is_cluster).await?;
+        let (counters, run_id) = ask(&broker, is_cluster).await?;
         let newest = slow_entries(&broker, 1).await;
         let slow_from = newest.first().map_or(-1, |entry| entry.id);
         let mut eye = Self {
@@ -117,6 +115,7 @@ impl RedisEye {
             queues,
             last: (Instant::now(), counters),
             slow_from,
+            answered: (run_id, false),
         };
         eye.begin();
         Ok(eye)
@@ -125,12 +124,10 @@ impl RedisEye {
     /// What Redis is, e.g. `redis 7.0.15`.
     pub(super) async fn version(&self) -> String {
         let info = self.broker.info().await.unwrap_or_default();
-        let field = |name: &str| {
-            let mut lines = info.lines();
-            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            value.map(str::trim).filter(|value| !value.is_empty())
-        };
-        match (field("valkey_version"), field("redis_version")) {
+        match (
+            field(&info, "valkey_version"),
+            field(&info, "redis_version"),
+        ) {
             (Some(version), _) => format!("valkey {version}"),
             (None, Some(version)) => format!("redis {version}"),
             (None, None) => "redis".to_owned(),
@@ -142,8 +139,10 @@ impl RedisEye {
     /// # Errors
     /// When Redis does not answer.
     pub(super) async fn look(&mut self) -> Result<RedisRow, BrokerError> {
-        let counters = ask(&self.broker, self.is_cluster).await?;
+        let (counters, run_id) = ask(&self.broker, self.is_cluster).await?;
         let now = Instant::now();
+        let is_another = run_id != self.answered.0;
+        self.answered = (run_id, is_another);
         let (since, before) = std::mem::replace(&mut self.last, (now, counters));
         let did = did(&before, &self.last.1);
         let wall_s = now.duration_since(since).as_secs_f64();
@@ -167,6 +166,11 @@ impl RedisEye {
         side.bytes_in += did.bytes_in;
         side.bytes_out += did.bytes_out;
         Ok(row)
+    }
+
+    /// Whether another server has answered the last look than the one before.
+    pub(super) fn is_another(&self) -> bool {
+        self.answered.1
     }
 
     /// Forgets what was before: the load begins.
@@ -240,16 +244,28 @@ fn did(before: &[Counters], now: &[Counters]) -> Counters {
     each.fold(Counters::default(), Counters::and)
 }
 
-/// The counters of each master.
-async fn ask(broker: &RedisBroker, is_cluster: bool) -> Result<Vec<Counters>, BrokerError> {
+/// The counters of each master, and the `run_id` of the server if it is one.
+async fn ask(
+    broker: &RedisBroker,
+    is_cluster: bool,
+) -> Result<(Vec<Counters>, String), BrokerError> {
     if is_cluster {
         let infos = broker.infos().await?;
-        return Ok(infos.iter().map(|info| Counters::of(info)).collect());
+        let counters = infos.iter().map(|info| Counters::of(info)).collect();
+        return Ok((counters, String::new()));
     }
     let mut info = redis::cmd("INFO");
     info.arg("everything");
     let text: String = broker.command(&info, "INFO").await?;
-    Ok(vec![Counters::of(&text)])
+    let run_id = field(&text, "run_id").unwrap_or_default().to_owned();
+    Ok((vec![Counters::of(&text)], run_id))
+}
+
+/// What the text of `INFO` says of a name.
+fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+    let mut lines = info.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.map(str::trim).filter(|value| !value.is_empty())
 }
 
 /// An entry of the slow log.

@@ -7,15 +7,17 @@ use super::arrivals::Share;
 use super::meeting::{Attending, Meeting, MeetingError};
 use super::part::{Heard, Part, PartError};
 use super::redis_side::RedisEye;
+use super::room;
 use super::table::Table;
 use super::wire::PartSpec;
 use crate::abort::Abort;
 use crate::plan::WorkerPlan;
-use crate::redis_server::given::{GivenRedis, Taking};
+use crate::redis_server::given::{GivenRedis, Taking, consent};
 use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{Access, PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
 use crate::undo::Home;
+use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::inspector::Inspector;
@@ -65,6 +67,17 @@ pub enum LoadError {
     /// Redis is there but cannot be used.
     #[error("the Redis of the load does not answer as it should: {0}")]
     Broker(#[from] BrokerError),
+    /// It would refuse the load's largest tasks.
+    #[error(
+        "payloads of up to {largest} bytes: this Redis takes no value of more than {most} (proto-max-bulk-len), and the rest of the message has to \
+         fit as well"
+    )]
+    TooLarge {
+        /// The largest payload, bytes.
+        largest: u64,
+        /// The largest value, bytes.
+        most: u64,
+    },
     /// A process could not be started.
     #[error(transparent)]
     Part(#[from] PartError),
@@ -126,7 +139,10 @@ pub async fn run(load: &LoadPlan, options: &LoadOptions, tell: &mut dyn FnMut(&R
             let record = match options.abort.unless_asked(start).await {
                 None => Err(LoadError::Stopped),
                 Some(Err(error)) => Err(error.into()),
-                Some(Ok(redis)) => run_on(&redis, load, options, tell).await,
+                Some(Ok(redis)) => {
+                    room::bound(&redis);
+                    run_on(&redis, load, options, tell).await
+                }
             };
             Ran { record, left: None }
         }
@@ -149,7 +165,15 @@ async fn run_on_given(
         unreachable!("only called for a Redis that is given");
     };
     let notes = (options.state.as_path(), home.journal());
-    let ours = Ours::of_load(&load.plan);
+    let ours = Ours::of_load(&load.plan, load.taken);
+    if load.taken
+        && let Err(error) = may_take(load, options, address).await
+    {
+        return Ran {
+            record: Err(error),
+            left: None,
+        };
+    }
     let given = match GivenRedis::take(address, ours, notes, &options.abort).await {
         Ok(given) => given,
         Err(Taking { error, left }) => {
@@ -166,6 +190,21 @@ async fn run_on_given(
         false => given.leave(&options.abort).await.err(),
     };
     Ran { record, left }
+}
+
+/// Sees that whoever has the queues agrees.
+async fn may_take(
+    load: &LoadPlan,
+    options: &LoadOptions,
+    address: &Address,
+) -> Result<(), LoadError> {
+    let broker = RedisBroker::open(address, RedisOptions::at_speed(1.0)).await?;
+    let queues: Vec<&str> = load.plan.queues.iter().map(|queue| &*queue.name).collect();
+    let lasts_ms = load.plan.duration_ms + options.drain_ms;
+    let lasts = Duration::from_millis(lasts_ms.unsigned_abs());
+    let agreed = consent::to_take(&broker, (address, &queues), lasts).await;
+    broker.close();
+    Ok(agreed?)
 }
 
 async fn run_on(
@@ -186,6 +225,9 @@ async fn run_on(
         .collect();
     let eye = RedisEye::open(broker.clone(), address.is_cluster(), queues.clone()).await?;
     let version = eye.version().await;
+    if let Some((largest, most)) = room::too_large(load, &broker).await {
+        return Err(LoadError::TooLarge { largest, most });
+    }
     let meeting = meeting(load, options, &broker)?;
     if let Some(meeting) = &meeting {
         meeting.join().await?;
@@ -238,7 +280,8 @@ async fn run_on(
             facts,
             ..LoadRecord::default()
         },
-        silent_since: None,
+        silence: None,
+        met: None,
     };
     for part in &mut going.parts {
         part.begin(clock).await;
@@ -250,7 +293,7 @@ async fn run_on(
         going.trouble(going.now_ms(), why);
     }
     if let Some(meeting) = &meeting
-        && going.silent_since.is_none()
+        && going.silence.is_none()
         && let Err(error) = meeting.end(&options.abort).await
     {
         going.trouble(going.now_ms(), error.to_string());
@@ -262,13 +305,13 @@ async fn run_on(
         eye,
         writer,
         mut record,
-        silent_since,
+        silence,
         ..
     } = going;
     let facts = &mut record.facts;
     facts.ran_s = (ended_at.0 - clock.virtual_start.0).max(0) as f64 / 1e9;
     facts.processes = parts.into_iter().map(|part| part.process).collect();
-    if silent_since.is_none() && looks {
+    if silence.is_none() && looks {
         facts.left = left_in(&broker, &queues).await;
     }
     facts.redis = tokio::time::timeout(ANSWERS_WITHIN, eye.side())
@@ -373,10 +416,7 @@ pub(super) fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time
 async fn start_parts(
     load: &LoadPlan,
     options: &LoadOptions,
-    (address, server_of): (
-        &firedrill_asynq::broker::redis::address::Address,
-        Option<u32>,
-    ),
+    (address, server_of): (&Address, Option<u32>),
     heard: &mpsc::UnboundedSender<Heard>,
 ) -> Result<(Vec<Part>, u64), PartError> {
     let spec = |role: Role, name: String, share: Share| PartSpec {

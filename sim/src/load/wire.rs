@@ -42,12 +42,14 @@ pub enum Word {
     },
     /// What it did in a second.
     Second(Box<Second>),
-    /// Something went wrong; told once for each kind.
+    /// Redis refused a task or did not answer; told once of each.
     Trouble {
         /// When, milliseconds since the first possible arrival.
         at_ms: i64,
         /// What, in a sentence without a full stop.
         what: String,
+        /// Whether it did not answer.
+        silent: bool,
     },
     /// A producer has sent all, and has every answer it will get.
     Done,

@@ -16,6 +16,7 @@ use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::server::{Config, GroupConfig, HandlerError, Server, Task};
 use firedrill_reports::load::Stage;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,7 +146,7 @@ impl Shared {
             self.meter
                 .took(arrived, &[(Stage::Wait, started.0 - due.0)]);
         }
-        let behaviour = self.behaviour(task, started);
+        let behaviour = self.behaviour(task, arrival, started);
         if let Some(behaviour) = &behaviour
             && behaviour.service_us >= AT_ONCE_US
         {
@@ -189,9 +190,14 @@ impl Shared {
         }
     }
 
-    /// How the plan wants this task to behave; `None`: it is none of the plan's, and succeeds at once.
-    fn behaviour(&self, task: &Task, now: Time) -> Option<Behaviour> {
-        let Payload { workload, seq, .. } = Payload::of(task.message())?;
+    /// How the plan wants this task to behave: that of somebody else as those of the plan's first entry. `None`: it was put in the
+    /// place of a group, and succeeds at once.
+    fn behaviour(&self, task: &Task, arrival: Arrival, now: Time) -> Option<Behaviour> {
+        let (workload, seq) = match Payload::of(task.message()) {
+            _ if arrival == Arrival::Unknown => (0, dice_of(&task.message().id)),
+            Some(Payload { workload, seq, .. }) => (workload, seq),
+            None => return None,
+        };
         let at_ms = now.millis() - self.clock.virtual_start.millis();
         let of = Execution {
             workload,
@@ -200,6 +206,13 @@ impl Shared {
         };
         self.decisions.decide(at_ms, &self.name, of)
     }
+}
+
+/// What a task of somebody else throws dice by: its id.
+fn dice_of(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether a task that fails in this way goes to the archive.

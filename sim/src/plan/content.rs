@@ -239,6 +239,15 @@ impl PayloadSize {
         (bytes as u64).min(PAYLOAD_MAX)
     }
 
+    /// The largest; of a distribution without one, a size that some have.
+    pub(crate) fn largest(&self) -> u64 {
+        match self {
+            Self::Constant { bytes } => *bytes,
+            Self::Uniform { max, .. } => *max,
+            Self::Lognormal { p95, .. } => *p95,
+        }
+    }
+
     /// Its mean.
     pub(crate) fn mean_bytes(&self) -> f64 {
         match self {

@@ -5,6 +5,7 @@
 //! are removed, then the claim, then the note. Whatever ends a drill in between, `firedrill clean` goes on from there.
 
 pub mod claim;
+pub mod consent;
 pub mod journal;
 mod probe;
 pub(crate) mod shards;

@@ -122,12 +122,14 @@ impl Ours {
         }
     }
 
-    /// What a load of `plan` writes: whatever there is in its queues. They may be beside those of others.
+    /// What a load of `plan` writes: whatever there is in its queues. They may be beside those of others. `taken`: they are those of
+    /// others, and none of what is in them is its own.
     #[must_use]
-    pub fn of_load(plan: &Plan) -> Self {
+    pub fn of_load(plan: &Plan, taken: bool) -> Self {
+        let own = plan.queues.iter().filter(|_| !taken);
         Self {
             seed: plan.seed,
-            queues: plan.queues.iter().map(|queue| queue.name.clone()).collect(),
+            queues: own.map(|queue| queue.name.clone()).collect(),
             processes: plan.processes().into_iter().map(|(name, _)| name).collect(),
             lives: 1,
             tasks: Vec::new(),

@@ -27,6 +27,9 @@ pub struct RedisOptions {
     pub speed: f64,
     /// Real time after which a call has failed.
     pub timeout: Duration,
+    /// How often a request is repeated that did not get through, or whose answer did not come in time (go-redis' `MaxRetries`). A task that
+    /// is sent again may be there already, or done by then.
+    pub max_retries: u32,
     /// On a socket, only a server that this process has started is talked to: whoever puts another in its place is nobody.
     pub server_of: Option<u32>,
 }
@@ -39,6 +42,7 @@ impl RedisOptions {
         Self {
             speed,
             timeout: timeout.max(TIMEOUT_FLOOR),
+            max_retries: REDIS_RETRIES,
             server_of: None,
         }
     }
@@ -48,6 +52,13 @@ impl RedisOptions {
     pub fn patient_for(mut self, floor: Duration) -> Self {
         let timeout = Duration::from_secs_f64(REDIS_TIMEOUT_MS as f64 / 1e3 / self.speed);
         self.timeout = timeout.max(floor);
+        self
+    }
+
+    /// Sends every request once.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.max_retries = 0;
         self
     }
 
@@ -214,7 +225,7 @@ impl RedisBroker {
         ((ttl_s as f64 * 1e3 / self.shared.options.speed) as i64).max(1)
     }
 
-    /// Runs a request, repeating it as asynq's client does when it did not get through.
+    /// Runs a request, repeating it as its options say when it did not get through.
     async fn attempt<T, F, R>(&self, what: &str, request: F) -> Result<T, BrokerError>
     where
         F: Fn(Connection) -> R,
@@ -240,7 +251,7 @@ impl RedisBroker {
                 },
                 Err(trouble) => trouble,
             };
-            if !trouble.kind.is_passing() || tries == REDIS_RETRIES {
+            if !trouble.kind.is_passing() || tries == self.shared.options.max_retries {
                 return Err(trouble.into());
             }
             tries += 1;

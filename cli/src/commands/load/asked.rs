@@ -49,12 +49,14 @@ fn goes_together(args: &Load) -> Result<(), Failure> {
                 .to_owned(),
         );
     }
-    let mut names: Vec<&str> = args.queues.iter().map(|(name, _)| &**name).collect();
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => refused(format!("--queue {}: it is named twice", pair[0])),
-        None => Ok(()),
+    for (option, queues) in [("--queue", &args.queues), ("--take", &args.take)] {
+        let mut names: Vec<&str> = queues.iter().map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return refused(format!("{option} {}: it is named twice", pair[0]));
+        }
     }
+    Ok(())
 }
 
 /// Refuses what a scenario with faults does not take: it is run as the drill that it is.
@@ -137,7 +139,11 @@ pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadP
         stages,
         warmup_ms: args.warmup_ms(),
         evenly: args.evenly,
-        queues: args.queues.clone(),
+        queues: match args.take.is_empty() {
+            true => args.queues.clone(),
+            false => args.take.clone(),
+        },
+        taken: !args.take.is_empty(),
         strict: args.strict,
         payload: args.payload.map(|payload| payload.0),
         service: args.service,
@@ -157,7 +163,9 @@ pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadP
     })?;
     let bytes = args.payload.map_or(0.0, |payload| payload.0.1 as f64) * most;
     let needed = (most / PER_PRODUCER).max(bytes / BYTES_PER_PRODUCER).ceil();
-    let producers = (needed as u32).clamp(1, 64);
+    // Each keeps one core busy: more of them than there are would only be in each other's way.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let producers = (needed as u32).clamp(1, u32::try_from(cores).unwrap_or(64).min(64));
     Ok(load(args, plan, args.warmup_ms(), producers))
 }
 
@@ -177,6 +185,7 @@ fn load(args: &Load, plan: Plan, warmup_ms: i64, producers: u32) -> LoadPlan {
         producers: args.producers.unwrap_or(producers),
         backlog: args.backlog,
         batch: args.batch(),
+        taken: !args.take.is_empty(),
         shard: None,
         command,
     }

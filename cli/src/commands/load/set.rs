@@ -129,10 +129,7 @@ pub(super) fn run(
     }
     let exit = match &load.shard {
         Some(_) if records.iter().any(|(record, _)| is_cut_short(record)) => {
-            for trouble in records
-                .iter()
-                .flat_map(|(record, _)| &record.facts.troubles)
-            {
+            for trouble in records.iter().flat_map(|(record, _)| record.troubles()) {
                 terminal.say(format_args!("inconclusive: {}", trouble.what));
             }
             Exit::Inconclusive
@@ -200,7 +197,7 @@ pub(in crate::commands) fn joined(
 
 /// Whether a shard did not do all of its part.
 fn is_cut_short(record: &LoadRecord) -> bool {
-    record.facts.stopped || !record.facts.troubles.is_empty()
+    record.facts.stopped || record.troubles().next().is_some()
 }
 
 /// The same load under another seed.

@@ -1,17 +1,19 @@
-//! Loads that end early: a Redis that dies, Ctrl-C, a firedrill that is killed; and what they leave in a Redis of others.
+//! Loads that end early or badly: a Redis that dies, Ctrl-C, a firedrill that is killed, more than anybody can do, a full disk; and what
+//! they leave in a Redis of others.
 
 use super::only;
 use crate::nodes::Node;
+use crate::output::on_a_small_disk;
 use crate::support::{children, firedrill, is_running, need, said};
 use crate::wait::until;
-use firedrill_reports::load::LoadRecord;
+use firedrill_reports::load::{Account, LoadRecord};
 use redis::Commands;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 #[test]
@@ -96,6 +98,180 @@ fn a_given_redis_that_dies_for_good_leaves_a_report() {
     assert!(of.join("figures.jsonl").is_file());
     let html = fs::read_to_string(of.join("report.html")).unwrap();
     assert!(html.contains("Redis is gone, and the load ended there"));
+}
+
+/// One that keeps silent for some seconds and goes on.
+#[test]
+fn a_given_redis_that_was_away_is_told_with_when_and_how_long() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(&[]);
+    let child = firedrill()
+        .current_dir(dir.path())
+        .env("XDG_STATE_HOME", dir.path())
+        .args(["load", "--json", "--rate", "50/s", "--duration", "15s"])
+        .args(["--redis", &node.url()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("tasks are done", Duration::from_secs(120), || {
+        node.connection().exists("asynq:{load}:processed").unwrap()
+    });
+    let server = Pid::from_raw(node.info("process_id").parse().unwrap()).unwrap();
+    kill_process(server, Signal::STOP).unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    kill_process(server, Signal::CONT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let doubts = result["inconclusive"].to_string();
+    assert!(
+        doubts.contains("Redis did not answer for") && doubts.contains("and then did again"),
+        "{doubts}"
+    );
+    assert!(!doubts.contains("the generator was the limit"), "{doubts}");
+    let record = LoadRecord::read(&only(dir.path())).unwrap();
+    assert!(record.facts.ran_s >= 15.0, "it goes on to its end");
+    assert_eq!(keys(&node), BTreeSet::new());
+}
+
+/// One that is started again, empty, between two looks.
+#[test]
+fn a_given_redis_that_was_started_again_is_told() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = Node::start(&[]);
+    let child = firedrill()
+        .current_dir(dir.path())
+        .env("XDG_STATE_HOME", dir.path())
+        .args(["load", "--json", "--rate", "50/s", "--duration", "10s"])
+        .args(["--redis", &node.url()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("tasks are done", Duration::from_secs(120), || {
+        node.connection().exists("asynq:{load}:processed").unwrap()
+    });
+    node.kill();
+    let mut again = Command::new("redis-server")
+        .args(["--port", &node.port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--dir"])
+        .arg(dir.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let doubts = result["inconclusive"].to_string();
+    assert!(
+        doubts.contains("another Redis answers than before"),
+        "{doubts}"
+    );
+    assert!(!doubts.contains("the generator was the limit"), "{doubts}");
+    assert_eq!(keys(&node), BTreeSet::new());
+    again.kill().unwrap();
+    again.wait().unwrap();
+}
+
+#[test]
+fn a_rate_that_no_machine_can_make_is_told_and_nothing_is_sent_twice() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    let flood = [
+        "load",
+        "--json",
+        "--rate",
+        "1000000/s",
+        "--duration",
+        "2s",
+        "--warmup",
+        "0s",
+        "--drain",
+        "1s",
+    ];
+    let (code, out, err) = said(dir.path(), &flood);
+    assert_eq!(code, Some(3), "{err}");
+    let result: Value = serde_json::from_str(&out).unwrap();
+    let doubts = result["inconclusive"].to_string();
+    assert!(doubts.contains("tasks that were due were sent"), "{doubts}");
+    let record = LoadRecord::read(&only(dir.path())).unwrap();
+    let counts = &record.facts.counts;
+    assert!(
+        counts.sent > 0 && counts.sent < counts.intended,
+        "{counts:?}"
+    );
+    assert_eq!((counts.duplicates, counts.rejected), (0, 0), "{counts:?}");
+    assert_eq!(
+        counts.enqueued + counts.unanswered,
+        counts.sent,
+        "{counts:?}"
+    );
+    let left = record.facts.left.unwrap();
+    assert_eq!(
+        Account::of(counts, &left).difference(),
+        0,
+        "{counts:?} {left:?}"
+    );
+    // Who sends is no more than the machine has room for.
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert!(record.facts.header.producers as usize <= cores);
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_left() {
+    need!("redis-server");
+    let node = Node::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let load = [
+        "load",
+        "--rate",
+        "50/s",
+        "--duration",
+        "60s",
+        "--redis",
+        &node.url(),
+    ];
+    let (code, _, err) = on_a_small_disk(dir.path(), 8, &load);
+    assert_eq!(code, Some(7), "{err}");
+    assert!(
+        err.contains("cannot write the record of the load into"),
+        "{err}"
+    );
+    assert_eq!(keys(&node), BTreeSet::new());
+}
+
+#[test]
+fn payloads_that_redis_would_not_take_are_refused() {
+    need!("redis-server");
+    let node = Node::start(&["--proto-max-bulk-len", "1mb"]);
+    let dir = tempfile::tempdir().unwrap();
+    let load = |payload: &str| {
+        let args = [
+            "load",
+            "--rate",
+            "5/s",
+            "--duration",
+            "1s",
+            "--redis",
+            &node.url(),
+            "--payload",
+        ];
+        said(dir.path(), &[&args[..], &[payload]].concat())
+    };
+    let (code, _, err) = load("1KB..1MB");
+    assert_eq!(code, Some(2), "{err}");
+    assert!(
+        err.contains("takes no value of more than 1048576 (proto-max-bulk-len)"),
+        "{err}"
+    );
+    assert_eq!(keys(&node), BTreeSet::new());
+    let (code, _, err) = load("1KB..1000KB");
+    assert!(matches!(code, Some(0 | 3)), "{err}");
 }
 
 /// A Redis in which somebody else has something, and its keys.

@@ -20,6 +20,12 @@ pub(crate) fn limit(record: &LoadRecord) -> String {
         Saturated::Generator => {
             "The generator was at its limit: it sent too late or too little.".to_owned()
         }
+        Saturated::Answers => {
+            "Redis, or the way to it, was at its limit: tasks that were ready to be sent waited for answers to others.".to_owned()
+        }
+        Saturated::Away => {
+            "Redis did not answer for a while, or not as before, so which side was at its limit is not known.".to_owned()
+        }
         Saturated::Unknown(tasks) => format!(
             "Which side was at its limit is unknown: {tasks} more tasks were waiting in the end than in the beginning, and no share that was seen explains it."
         ),

@@ -54,6 +54,7 @@ fn row(name: &str, latency: &Latency) -> Vec<Told> {
 }
 
 pub(super) fn redis_facts(redis: &RedisSide, cpu: Option<f64>) -> Facts {
+    let cpu = cpu.unwrap_or_else(|| redis.cpu_share());
     let per_s = |count: u64| rate(count as f64 / redis.wall_s.max(1e-3));
     let bytes_per_s = |count: u64| format!("{}/s", bytes(count as f64 / redis.wall_s.max(1e-3)));
     let slow = match &redis.slowest {
@@ -67,8 +68,8 @@ pub(super) fn redis_facts(redis: &RedisSide, cpu: Option<f64>) -> Facts {
                 "processor",
                 format!(
                     "{} of a core, {} in the busiest second",
-                    percent(cpu.unwrap_or_else(|| redis.cpu_share())),
-                    percent(redis.cpu_most)
+                    percent(cpu),
+                    percent(redis.cpu_most.max(cpu))
                 ),
             ),
             ("commands", per_s(redis.commands)),
@@ -116,7 +117,7 @@ pub(super) fn processes(record: &LoadRecord) -> Table {
             (process.name.clone(), Tone::Muted),
             (role.to_owned(), Tone::Muted),
             (percent(share), tone),
-            (percent(process.cpu_most), Tone::Muted),
+            (percent(record.cpu_share_max(process)), Tone::Muted),
             (bytes(process.rss_bytes as f64), Tone::Muted),
         ]
     });

@@ -9,7 +9,7 @@ use super::{ANSWERS_WITHIN, LoadOptions};
 use crate::redis_server::private::PrivateRedis;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::op::BrokerError;
-use firedrill_reports::load::{LoadRecord, LoadWriter, Role, Row, Trouble};
+use firedrill_reports::load::{About, LoadRecord, LoadWriter, Role, Row, Trouble};
 use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -39,8 +39,19 @@ pub(super) struct Going<'a> {
     pub(super) table: Table,
     pub(super) writer: LoadWriter,
     pub(super) record: LoadRecord,
-    /// Since when Redis does not answer.
-    pub(super) silent_since: Option<Instant>,
+    /// Redis does not answer at the moment.
+    pub(super) silence: Option<Silence>,
+    /// The trouble that a process has met since Redis answered last, which may be the beginning of that.
+    pub(super) met: Option<usize>,
+}
+
+/// That Redis does not answer.
+pub(super) struct Silence {
+    since: Instant,
+    /// Which of the troubles says so.
+    trouble: usize,
+    /// What was met instead of an answer.
+    error: String,
 }
 
 impl Going<'_> {
@@ -49,7 +60,72 @@ impl Going<'_> {
     }
 
     pub(super) fn trouble(&mut self, at_ms: i64, what: String) {
-        self.record.facts.troubles.push(Trouble { at_ms, what });
+        self.told(at_ms, what, About::Load);
+    }
+
+    /// Notes what went wrong; answers its place among the troubles.
+    fn told(&mut self, at_ms: i64, what: String, about: About) -> usize {
+        let troubles = &mut self.record.facts.troubles;
+        troubles.push(Trouble { at_ms, what, about });
+        troubles.len() - 1
+    }
+
+    /// A process has met that Redis does not answer.
+    fn met_silence(&mut self, at_ms: i64, what: String) {
+        match &self.silence {
+            // Whoever has met it earlier knows better since when.
+            Some(silence) => {
+                let told = &mut self.record.facts.troubles[silence.trouble];
+                told.at_ms = told.at_ms.min(at_ms);
+            }
+            // It may be the beginning of that, or Redis is only slow.
+            None => self.met = Some(self.told(at_ms, what, About::Calls)),
+        }
+    }
+
+    /// Redis does not answer us.
+    fn falls_silent(&mut self, error: String) {
+        if self.silence.is_some() {
+            return;
+        }
+        let met = self.met.take();
+        let trouble = met.unwrap_or_else(|| {
+            let what = format!("Redis did not answer: {error}");
+            self.told(self.now_ms(), what, About::Redis)
+        });
+        self.record.facts.troubles[trouble].about = About::Redis;
+        self.silence = Some(Silence {
+            since: Instant::now(),
+            trouble,
+            error,
+        });
+    }
+
+    /// Redis answers: that it did not is told with how long.
+    fn answers(&mut self) {
+        let now_ms = self.now_ms();
+        self.met = None;
+        if let Some(silence) = self.silence.take() {
+            let told = &mut self.record.facts.troubles[silence.trouble];
+            let away_s = (now_ms - told.at_ms).max(0) as f64 / 1e3;
+            told.what = format!(
+                "Redis did not answer for {away_s:.1} s, and then did again ({})",
+                silence.error
+            );
+        }
+    }
+
+    /// The load is over, and Redis does not answer.
+    fn ends_in_silence(&mut self) {
+        let now_ms = self.now_ms();
+        if let Some(silence) = &self.silence {
+            let told = &mut self.record.facts.troubles[silence.trouble];
+            told.what = format!(
+                "Redis is gone, and the load ended there, {:.1} s later ({})",
+                (now_ms - told.at_ms).max(0) as f64 / 1e3,
+                silence.error
+            );
+        }
     }
 
     /// Until all is sent and worked on, nobody is left, or somebody asks.
@@ -79,6 +155,11 @@ impl Going<'_> {
             }
             self.write(second, false, tell)?;
             if self.is_over().await {
+                match self.silence {
+                    // The second that is not whole.
+                    None => self.look(second).await,
+                    Some(_) => self.ends_in_silence(),
+                }
                 return Ok(());
             }
         }
@@ -90,11 +171,10 @@ impl Going<'_> {
         let end_ms = self.load.plan.duration_ms;
         let gone = match self.redis {
             PrivateRedis::Given(_) => false,
-            ours => self.silent_since.is_some() && !ours.is_listening(),
+            ours => self.silence.is_some() && !ours.is_listening(),
         };
-        let silent = self.silent_since.map(|since| since.elapsed());
+        let silent = self.silence.as_ref().map(|silence| silence.since.elapsed());
         if gone || silent.is_some_and(|silent| silent > GONE_AFTER) {
-            self.trouble(now_ms, "Redis is gone, and the load ended there".to_owned());
             return true;
         }
         if self.parts.iter().all(|part| part.over) {
@@ -109,6 +189,10 @@ impl Going<'_> {
             // A backlog that is worked off is all there is to do for workers alone.
             let drains = !self.load.sides.produces() && self.load.backlog > 0;
             return drains && self.awaited().await == Some(0);
+        }
+        if self.load.taken {
+            // Others go on: there is no last task.
+            return true;
         }
         let late_ms = now_ms - end_ms;
         let sends_ms = i64::try_from(SENDS_WITHIN.as_millis()).unwrap_or(0);
@@ -147,15 +231,17 @@ impl Going<'_> {
         });
         match looked {
             Ok(row) => {
-                self.silent_since = None;
+                self.answers();
+                if self.eye.is_another() {
+                    let what = "another Redis answers than before: it was started again, or a replica took its place, and what this one does not \
+                                have is lost";
+                    self.told(self.now_ms(), what.to_owned(), About::Redis);
+                }
                 let backlog = self.backlog().await;
                 self.table.looked(second, Some(row), backlog);
             }
             Err(error) => {
-                if self.silent_since.is_none() {
-                    self.silent_since = Some(Instant::now());
-                    self.trouble(self.now_ms(), format!("Redis did not answer: {error}"));
-                }
+                self.falls_silent(error.to_string());
                 self.table.looked(second, None, None);
             }
         }
@@ -173,9 +259,18 @@ impl Going<'_> {
                 part.process.rss_bytes = part.process.rss_bytes.max(second.rss_bytes);
                 self.table.take(part.process.role, &second);
             }
-            Some(Word::Trouble { at_ms, what }) => {
+            Some(Word::Trouble {
+                at_ms,
+                what,
+                silent,
+            }) => {
                 let what = format!("{}: {what}", part.process.name);
-                self.trouble(at_ms, what);
+                match silent {
+                    true => self.met_silence(at_ms, what),
+                    false => {
+                        self.told(at_ms, what, About::Calls);
+                    }
+                }
             }
             Some(Word::Done) => part.done = true,
             Some(Word::Ended) => part.process.ended_well = true,
@@ -209,7 +304,7 @@ impl Going<'_> {
     /// Ends every process, producers first, and takes in what they tell at last.
     pub(super) async fn end(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
         for role in [Role::Producer, Role::Worker] {
-            let patience = match (self.silent_since, self.record.facts.stopped, role) {
+            let patience = match (&self.silence, self.record.facts.stopped, role) {
                 (Some(_), ..) | (_, true, _) => ENDS_WITHIN,
                 // It waits for its last answers itself.
                 (None, false, Role::Producer) => SENDS_WITHIN + ANSWERS_LAST + ENDS_WITHIN,
@@ -236,7 +331,7 @@ impl Going<'_> {
                 self.hear(heard).await;
             }
         }
-        let expected = self.silent_since.is_none() && !self.record.facts.stopped;
+        let expected = self.silence.is_none() && !self.record.facts.stopped;
         let mut killed = Vec::new();
         for part in &mut self.parts {
             if !part.over {
