@@ -47,7 +47,7 @@ pub use rehearse::Rehearse;
 pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use shard::{Merge, Sharding};
 pub use suggest::Suggest;
-pub use target::{Target, Variable, WorkerCommand};
+pub use target::{Target, ToxiproxyName, Variable, WorkerCommand};
 pub use upkeep::{Clean, Guard, Reap, Undertake};
 pub use view::View;
 pub use watch::{Receiver, Watch};

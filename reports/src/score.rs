@@ -19,7 +19,7 @@ mod summary;
 pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
 pub use doubt::SLOT_OVERHEAD_MAX;
 pub(crate) use ground::Ground;
-pub use heard::{HeardScore, SourceScore, Split};
+pub use heard::{HeardScore, SourceScore, Split, Untold};
 pub use incident::{Detection, IncidentScore};
 
 pub use remedy::{Effect, RemedyScore};
@@ -263,7 +263,8 @@ pub fn score_drill(
     };
     let heard = ears.scored().map(|_| {
         let by_detector = detections(&replay.transitions);
-        ears.score(record, &incidents, by_detector, by_source)
+        let by_detector = (&*replay.transitions, by_detector);
+        ears.score((record, pack), &incidents, by_detector, by_source)
     });
     let starts = Starts::new(transitions, header.warmup_ms);
     // Of several rules of one name, each is listed that had none.

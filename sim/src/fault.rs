@@ -104,17 +104,6 @@ pub struct Needs {
     pub persistence: bool,
 }
 
-impl Needs {
-    /// What faults of links need: they lead to one server without TLS.
-    #[must_use]
-    pub fn link() -> Self {
-        Self {
-            own_redis: true,
-            persistence: false,
-        }
-    }
-}
-
 /// A fault as it is described to people.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {

@@ -1,6 +1,7 @@
 //! `/metrics` and `/healthz` over HTTP on loopback: the little that targets and the scraper need.
 
 pub mod config;
+pub(crate) mod few;
 pub mod get;
 mod tls;
 
@@ -45,9 +46,13 @@ pub fn signed(pages: Router, token: &str) -> Router {
 
 /// Serves pages until the task is dropped, to whoever asks for them by a name of this machine's own.
 pub async fn serve(listener: TcpListener, pages: Router) {
-    let Ok(address) = listener.local_addr() else {
-        return;
-    };
+    if let Ok(address) = listener.local_addr() {
+        let _ = axum::serve(listener, for_us(address, pages)).await;
+    }
+}
+
+/// Pages for whoever asks for them by a name of this machine's own.
+pub(crate) fn for_us(address: SocketAddr, pages: Router) -> Router {
     let for_us = move |request: Request, next: Next| async move {
         if names_us(request.headers(), address.port()) {
             next.run(request).await
@@ -55,7 +60,7 @@ pub async fn serve(listener: TcpListener, pages: Router) {
             StatusCode::MISDIRECTED_REQUEST.into_response()
         }
     };
-    let _ = axum::serve(listener, pages.layer(middleware::from_fn(for_us))).await;
+    pages.layer(middleware::from_fn(for_us))
 }
 
 /// Whether a request's `Host` is loopback and `port`. A page in somebody's browser can make a name of its own lead to

@@ -36,6 +36,7 @@ pub mod redis_server;
 pub mod rehearsal;
 pub mod scrape;
 pub(crate) mod signals;
+pub mod toxiproxy;
 pub mod undo;
 pub mod worker;
 

@@ -35,6 +35,7 @@ pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
 pub use handled::Ours;
+pub(crate) use handled::TOXIC_BYTES;
 pub(crate) use left_locks::LeftLocks;
 pub use life::Ailment;
 pub(crate) use life::RESTING_BYTES;

@@ -10,11 +10,12 @@ pub use home::{Home, clear, end_processes};
 pub use journal::{Journal, JournalError, Open, read};
 
 use crate::files::shown;
-use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
+use crate::lever::{Lever, LinkLever, ProcessLever, QueueLever, RedisLever};
 use crate::owner::{Fate, Owner};
 use crate::pidfd;
 use crate::redis_server::docker::guest::{self, GuestId};
 use crate::redis_server::docker::{self, ContainerName};
+use crate::toxiproxy::{self, ProxyId};
 use firedrill_detector::text::printable;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,11 @@ pub enum Undo {
         /// Which one.
         container: GuestId,
     },
+    /// What the drill has had a Toxiproxy do ends.
+    Toxics {
+        /// Which of its proxies.
+        proxy: ProxyId,
+    },
     /// The file that told a Prometheus beside the drill where its targets are goes.
     TargetsFile {
         /// The file.
@@ -121,6 +127,8 @@ pub struct Facts {
     pub processes: Vec<Owner>,
     /// The containers of the team's that it is pulled on, whether they run or not.
     pub guests: Vec<GuestId>,
+    /// The proxy of the team's that they go through.
+    pub proxy: Option<ProxyId>,
     /// The drill's Redis.
     pub redis: Where,
     /// Its process, if that is ours and runs.
@@ -170,6 +178,7 @@ impl Account {
         let Facts {
             processes,
             guests: _,
+            proxy,
             redis,
             server,
             maxmemory,
@@ -205,12 +214,19 @@ impl Account {
             | Lever::Life(_)
             | Lever::Load(_)
             | Lever::Again { .. }
-            | Lever::Link(_)
             | Lever::Point(_)
             | Lever::Scrape { .. }
             | Lever::Exporters { .. }
             | Lever::SlowScrapes { .. }
             | Lever::Process(ProcessLever::Quiet) => Self::default(),
+            // Links of ours go with us; the team's proxy does not.
+            Lever::Link(what) => {
+                let toxics = proxy.into_iter().map(|proxy| Undo::Toxics { proxy });
+                match what {
+                    LinkLever::Heal => pays(toxics.collect()),
+                    _ => owes(toxics.collect()),
+                }
+            }
             Lever::Process(ProcessLever::Stop | ProcessLever::Throttle { .. }) => {
                 owes(go_on(processes))
             }
@@ -282,6 +298,7 @@ impl Undo {
             | Self::Container { .. }
             | Self::Thaw { .. }
             | Self::StartContainer { .. }
+            | Self::Toxics { .. }
             | Self::TargetsFile { .. } => None,
         }
     }
@@ -313,6 +330,7 @@ impl Undo {
             Self::Container { name } => docker::remove(name),
             Self::Thaw { container } => guest::undo("unpause", container),
             Self::StartContainer { container } => guest::undo("start", container),
+            Self::Toxics { proxy } => toxiproxy::undo(proxy),
             Self::TargetsFile { path } => remove_targets(path),
             // With the server that it was done to, or by whoever cleans the one that was given.
             Self::Unpause { .. } | Self::Setting { .. } => Ok(()),
@@ -334,6 +352,7 @@ impl fmt::Display for Undo {
             Self::Container { name } => write!(f, "remove container {name}"),
             Self::Thaw { container } => write!(f, "let container {container} go on"),
             Self::StartContainer { container } => write!(f, "start container {container}"),
+            Self::Toxics { proxy } => write!(f, "remove toxics of proxy {proxy}"),
             Self::TargetsFile { path } => write!(f, "remove {}", shown(path)),
         }
     }

@@ -10,16 +10,16 @@ use std::path::PathBuf;
 const TYPED: &str = "\
 While it runs, a line is a word (a pipe will do as well as a terminal):
     ack              you are on it
-    note TEXT        something that belongs into the timeline
-    cause NAME       what you take for the cause
+    note TEXT        something that belongs in the timeline
+    cause NAME       what you think the cause is
     remedy TEXT      what you have done; the name of a remedy (`firedrill faults`) has firedrill do it
     done N           entry N of the runbook's checklist is done
     escalate WHO     you have told the next in line
     status, help     how it goes; what can be typed
     abort            stop all of it and heal (Ctrl-C does, too)
 
-Nothing is broken before all is as usual: every target up, queues near their usual depth, no alert firing; otherwise it is
-refused (4). It ends with 5 when somebody or a condition stops it, after healing.";
+Nothing is broken until all is as usual: every target up, queues near their usual depth, no alert firing; otherwise it is
+refused (4). When somebody or a condition stops it, what was broken is healed, and it ends with 5.";
 
 /// `rehearse`.
 #[derive(Debug, Args)]
@@ -58,26 +58,27 @@ pub struct Rehearse {
     /// Live view.
     #[command(flatten)]
     pub view: View,
-    /// Do not tell the team what happens: neither the scenario nor its steps are shown before the end, nor in names of processes,
-    /// files and keys
+    /// Give nothing away: until the end neither the scenario nor its steps are shown, and no name of a process, a file or a key has
+    /// them
     #[arg(long)]
     pub blind: bool,
-    /// Tell the facilitator, in this file, what is done and when
+    /// Write to this file what the facilitator needs: what is broken and when, how to see it, which alerts are expected by when, what
+    /// ends it, where the view is with its token, and what happens as it does
     #[arg(long, value_name = "FILE")]
     pub facilitator: Option<PathBuf>,
     /// A runbook in Markdown to show beside it: the section about each alert, and its checklist (`- [ ] ...`)
     #[arg(long, value_name = "FILE")]
     pub runbook: Option<PathBuf>,
-    /// From the first page to the first thing that is done about it, at most
+    /// How soon after the first page somebody must have done something about it
     #[arg(long, value_name = "DURATION", default_value = "30m")]
     pub respond_within: Span,
-    /// From the first page until it is to be escalated, if it is still on
+    /// How long after the first page it must be escalated, if a page is still on
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     pub escalate_after: Span,
     /// Stop and heal when this PromQL expression has a result; may be given several times
     #[arg(long, value_name = "PROMQL")]
     pub abort_when: Vec<String>,
-    /// Stop and heal after so long of the drill, whatever happens
+    /// Stop and heal when this much of the drill is over, whatever happens
     #[arg(long, value_name = "DURATION")]
     pub at_most: Option<Span>,
     /// Print each step and what undoes it; nothing is started
@@ -86,7 +87,8 @@ pub struct Rehearse {
     /// Begin at this time, such as `14:30` or `2026-12-01T14:30+01:00`; until then it waits
     #[arg(long, value_name = "TIME", conflicts_with = "window")]
     pub at: Option<String>,
-    /// Begin in this window, such as `Mon-Fri 10:00-16:00 Europe/Berlin`, and end in it; with --blind at a moment that the seed draws
+    /// Begin in this window, such as `Mon-Fri 10:00-16:00 Europe/Berlin` or `Fri 22:00-02:00`, and end in it; with --blind at a moment
+    /// that the seed draws
     #[arg(long, value_name = "WINDOW")]
     pub window: Option<String>,
     /// Directory for records and reports: they go to `rehearsals/<UTC time>/` in it

@@ -46,7 +46,7 @@ pub struct RunbookCheck {
     /// What a worker of our own counts.
     #[command(flatten)]
     pub world: World,
-    /// Who asks for metrics, and whom it believes: a file as promtool takes it
+    /// Credentials and TLS settings for fetching metrics: a file as promtool takes it
     #[arg(long, alias = "http.config.file", value_name = "FILE")]
     pub http_config: Option<PathBuf>,
     /// Print what is found as JSON

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use firedrill_sim::engine::live::Template;
+use firedrill_sim::http::get::Url;
 
 /// Workers of the team's own, in the place of ours.
 #[derive(Debug, Clone, Default, Args)]
@@ -23,6 +24,10 @@ pub struct Target {
     /// running
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub worker_docker: Vec<String>,
+    /// The proxy of a Toxiproxy that all of them go through to Redis, so that network faults reach them: where its API is, and
+    /// what it calls the proxy, such as http://localhost:8474/redis
+    #[arg(long, value_name = "URL/PROXY", requires = "worker_docker", value_parser = toxiproxy)]
+    pub toxiproxy: Option<ToxiproxyName>,
     /// Where its metrics are: a URL with {index} in it, or one for each process, in their order; without, nobody scrapes it
     #[arg(
         long = "metrics",
@@ -59,6 +64,15 @@ pub struct Variable {
     pub value: Template,
 }
 
+/// A proxy of a Toxiproxy.
+#[derive(Debug, Clone)]
+pub struct ToxiproxyName {
+    /// Where Toxiproxy is asked.
+    pub api: Url,
+    /// What it calls the proxy.
+    pub name: String,
+}
+
 /// Reads `--worker-cmd`: words as a shell has them, and no shell.
 fn command(text: &str) -> Result<WorkerCommand, String> {
     let words = shlex::split(text).ok_or("a quote in it is not closed")?;
@@ -87,6 +101,24 @@ fn variable(text: &str) -> Result<Variable, String> {
     })
 }
 
+/// Reads `--toxiproxy`.
+fn toxiproxy(text: &str) -> Result<ToxiproxyName, String> {
+    let parts = text.rsplit_once('/');
+    let parts = parts.filter(|(api, name)| !name.is_empty() && !api.ends_with('/'));
+    let Some((api, name)) = parts else {
+        return Err("write URL/PROXY, such as http://localhost:8474/redis".to_owned());
+    };
+    let api: Url = api.parse().map_err(|error| format!("{error}"))?;
+    match api.has_login() {
+        // It would have to stand in the journal, for whoever cleans up.
+        true => Err("Toxiproxy knows no users; leave the part before @ away".to_owned()),
+        false => Ok(ToxiproxyName {
+            api,
+            name: name.to_owned(),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +137,24 @@ mod tests {
         assert_eq!(read.name, "URL");
         for wrong in ["URL", "=x", "A B=x", "1A=x", "A={nothing}"] {
             assert!(variable(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_an_address_without_a_user_and_a_name() {
+        let read = toxiproxy("http://localhost:8474/redis").unwrap();
+        assert_eq!(
+            (read.api.to_string().as_str(), read.name.as_str()),
+            ("http://localhost:8474/", "redis")
+        );
+        for wrong in [
+            "http://localhost:8474",
+            "http://localhost:8474/",
+            "localhost:8474/redis",
+            "http://me:secret@localhost:8474/redis",
+        ] {
+            let said = toxiproxy(wrong).unwrap_err();
+            assert!(!said.contains("secret"), "{said}");
         }
     }
 }

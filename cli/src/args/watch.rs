@@ -32,7 +32,7 @@ pub struct Watch {
     /// Where to send what fires.
     #[command(flatten)]
     pub receiver: Receiver,
-    /// Who asks and sends, and whom it believes: a file as promtool takes it
+    /// Credentials and TLS settings for what is asked and sent: a file as promtool takes it
     #[arg(long, alias = "http.config.file", value_name = "FILE")]
     pub http_config: Option<PathBuf>,
     /// How often to scrape
@@ -57,7 +57,7 @@ pub struct Watch {
     pub speed: f64,
 }
 
-/// Where what fires is sent to; nowhere: it is shown only.
+/// Where what fires is sent to; nowhere: it is only shown.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct Receiver {

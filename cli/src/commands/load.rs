@@ -200,11 +200,8 @@ impl Stand<'_> {
     /// Runs the drill of a scenario in real time, and measures it as a load.
     fn drill(&self, load: &LoadPlan, dir: &Path, ear: &Ear) -> Result<LoadRecord, Failure> {
         let plan = &load.plan;
-        if matches!(self.redis, RedisSource::Given(_)) && plan.needs_own_redis() {
-            return Err(Failure::refused(format!(
-                "{}: the scenario does something to Redis itself, and one that was given is not the load's own; leave --redis away",
-                plan.name
-            )));
+        if let RedisSource::Given(address) = &self.redis {
+            live::leaves_redis_alone(address, [plan])?;
         }
         let options = LiveOptions {
             exe: self.exe.clone(),

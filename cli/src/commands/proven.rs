@@ -32,7 +32,7 @@ pub fn run(args: &args::Proven, terminal: &Terminal) -> Result<Exit, Failure> {
     let (rules, pack) = inputs::alerts_and_pages(&named, &args.dialect, &paging, terminal)?;
     let records = inputs::all_records(&args.runs).map_err(|failure| match fresh(&args.runs) {
         true => Failure::usage(
-            "no drills kept yet: `firedrill run --rules RULES` has some and keeps them in runs",
+            "no drills kept yet: `firedrill run --rules RULES` runs some and keeps them in runs",
         ),
         false => failure,
     })?;

@@ -1,6 +1,8 @@
 //! `firedrill rehearse`: a game day in real time, with the people who would be paged.
 
 mod after;
+mod briefing;
+mod facilitator;
 mod room;
 mod sealed;
 mod steps;
@@ -15,6 +17,7 @@ use crate::failure::Failure;
 use crate::inputs;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use facilitator::Facilitator;
 use firedrill_asynq::rng;
 use firedrill_reports::record::Rehearsed;
 use firedrill_sim::files::shown;
@@ -22,7 +25,6 @@ use firedrill_sim::plan::Plan;
 use firedrill_sim::redis_server::private::RedisSource;
 use firedrill_sim::rehearsal::{AbortWhen, Runbook};
 use room::{Asked, Room};
-use std::fs::{self, File};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -82,7 +84,18 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
         terminal.plain_result(&steps::told(&plan, args, &redis));
         return Ok(Exit::Passed);
     }
-    let facilitator = args.facilitator.as_deref().map(told_to).transpose()?;
+    let terms = Rehearsed {
+        respond_within_ms: args.respond_within.0,
+        escalate_after_ms: args.escalate_after.0,
+        blind: args.blind,
+    };
+    let facilitator = match &args.facilitator {
+        Some(path) => {
+            let briefing = briefing::told(&plan, args, &redis, (&rules, &pack), terms);
+            Some(Facilitator::told(path, &briefing)?)
+        }
+        None => None,
+    };
     let signals = Signals::listen()?;
     if let Some(exit) = start.wait(&plan, speed, (args.blind, drawn_by), &signals, terminal)? {
         return Ok(exit);
@@ -92,11 +105,7 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
     let stamp = live::stamp(SystemTime::now());
     let dir = fresh(&args.out.join("rehearsals"), &stamp)?;
     let asked = Asked {
-        terms: Rehearsed {
-            respond_within_ms: args.respond_within.0,
-            escalate_after_ms: args.escalate_after.0,
-            blind: args.blind,
-        },
+        terms,
         abort_when,
         conditions: args.abort_when.clone(),
         at_most_ms: args.at_most.map(|span| span.0),
@@ -129,13 +138,11 @@ fn playable(
     args: &args::Rehearse,
     redis: &RedisSource,
 ) -> Result<Vec<Plan>, Failure> {
-    let (is_given, theirs) = (
-        matches!(redis, RedisSource::Given(_)),
-        args.target.is_given(),
-    );
-    let can = |plan: &Plan| {
-        !(is_given && plan.needs_own_redis()) && (!theirs || plan.needs_our_workers().is_empty())
+    let has_redis = |plan: &Plan| match redis {
+        RedisSource::Given(address) => live::leaves_redis_alone(address, [plan]).is_ok(),
+        _ => true,
     };
+    let can = |plan: &Plan| has_redis(plan) && target::can_play(&args.target, plan);
     let plans: Vec<Plan> = plans.into_iter().filter(can).collect();
     match plans.is_empty() {
         true => Err(Failure::refused(
@@ -167,11 +174,4 @@ fn moment(now: SystemTime) -> u64 {
 fn runbook(path: &Path) -> Result<Runbook, Failure> {
     let text = inputs::read(path)?;
     Ok(Runbook::read(&shown(path).to_string(), &text))
-}
-
-/// The file that the facilitator reads: made, with its folder, before anything is started.
-fn told_to(path: &Path) -> Result<File, Failure> {
-    let folder = path.parent().unwrap_or(path);
-    let made = fs::create_dir_all(folder).and_then(|()| File::create(path));
-    made.map_err(|error| Failure::environment(format!("{}: {error}", shown(path))))
 }

@@ -194,8 +194,10 @@ impl<'w> Watch<'w> {
     async fn go(&mut self, abort: &Abort) -> Result<(), Failure> {
         let to = match &self.receiver {
             Some(receiver) => format!("what fires is sent to {}", receiver.url()),
-            None => "what fires is shown only; --alertmanager-url or --webhook names who is told"
-                .to_owned(),
+            None => {
+                "what fires is only shown; --alertmanager-url or --webhook says where to send it"
+                    .to_owned()
+            }
         };
         self.terminal.say(format_args!(
             "watching {}, every {}; {to}\nmetrics and alerts: {url}metrics, {url}{ALERTS}",

@@ -143,7 +143,7 @@ impl LiveSet {
     }
 }
 
-/// Refuses drills that stop a Redis that is not theirs.
+/// Refuses drills that stop a Redis that is not theirs, or do something to links that it cannot have.
 pub(crate) fn leaves_redis_alone<'p>(
     address: &Address,
     plans: impl IntoIterator<Item = &'p Plan>,
@@ -152,6 +152,13 @@ pub(crate) fn leaves_redis_alone<'p>(
         if plan.needs_own_redis() {
             return Err(Failure::refused(format!(
                 "{}: the scenario does something to Redis itself, and {address} is not the drill's own; leave --redis away, and it gets one",
+                plan.name
+            )));
+        }
+        if plan.has_links() && address.way().is_none() {
+            return Err(Failure::refused(format!(
+                "{}: the scenario does something to the network, which needs one Redis server without TLS, and {address} is something \
+                 else; leave --redis away, and the drill gets one",
                 plan.name
             )));
         }

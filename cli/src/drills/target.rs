@@ -1,6 +1,6 @@
 //! Whose workers take part in live drills: what was asked for, held against what the scenarios need, before anything starts.
 
-use crate::args::{Jobs, Speed, Target};
+use crate::args::{Jobs, Speed, Target, ToxiproxyName};
 use crate::failure::Failure;
 use firedrill_sim::drill;
 use firedrill_sim::engine::live::{How, Started, Template, Theirs, Workers};
@@ -9,6 +9,8 @@ use firedrill_sim::plan::{Ours, Plan};
 use firedrill_sim::redis_server::docker;
 use firedrill_sim::redis_server::docker::guest::{Guest, GuestError};
 use firedrill_sim::redis_server::private::RedisSource;
+use firedrill_sim::toxiproxy::{Proxy, ProxyError};
+use std::future::Future;
 use std::path::PathBuf;
 
 /// Who works in the drills of `plans` on `redis`, and how fast they go. Workers of the team's own know no clock but the real one,
@@ -58,14 +60,33 @@ pub(crate) fn workers<'p>(
                 refuse(
                     plan,
                     "workers that firedrill has started",
-                    &plan.needs_started_workers(),
+                    &plan.needs_started_workers(target.toxiproxy.is_some()),
                 )?;
             }
             How::Containers(containers(&target.worker_docker, &plans, redis)?)
         }
     };
-    let metrics = pages(&target.metrics, &plans)?;
-    Ok((Workers::Theirs(Theirs { how, metrics }), Speed::Fixed(1.0)))
+    let theirs = Theirs {
+        how,
+        metrics: pages(&target.metrics, &plans)?,
+        proxy: target
+            .toxiproxy
+            .as_ref()
+            .map(proxy)
+            .transpose()?
+            .map(Box::new),
+    };
+    Ok((Workers::Theirs(theirs), Speed::Fixed(1.0)))
+}
+
+/// Whether the workers that were asked for can play a scenario.
+pub(crate) fn can_play(target: &Target, plan: &Plan) -> bool {
+    let runs_already = target.is_given() && target.worker_cmd.is_none();
+    (!target.is_given() || plan.needs_our_workers().is_empty())
+        && (!runs_already
+            || plan
+                .needs_started_workers(target.toxiproxy.is_some())
+                .is_empty())
 }
 
 /// Refuses a scenario that only certain workers can play.
@@ -100,11 +121,7 @@ fn containers(
     let docker = docker.ok_or_else(|| {
         Failure::environment("--worker-docker: there is no `docker` on PATH that a daemon answers")
     })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(Failure::environment)?;
-    let found = runtime.block_on(Guest::find(&docker, words));
+    let found = asked(Guest::find(&docker, words))?;
     let found = found.map_err(|error| match error {
         GuestError::NoConsent(_) => Failure::refused(error),
         _ => Failure::environment(error),
@@ -119,6 +136,23 @@ fn containers(
         }
     }
     Ok(found)
+}
+
+/// The proxy that they go through.
+fn proxy(asked_for: &ToxiproxyName) -> Result<Proxy, Failure> {
+    let found = asked(Proxy::find(&asked_for.api, &asked_for.name))?;
+    found.map_err(|error| match error {
+        ProxyError::Busy { .. } => Failure::refused(error),
+        _ => Failure::environment(error),
+    })
+}
+
+/// What comes of asking somebody before anything starts.
+fn asked<T>(asking: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    Ok(runtime.map_err(Failure::environment)?.block_on(asking))
 }
 
 /// Where the metrics of each process are.

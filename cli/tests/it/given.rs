@@ -32,6 +32,13 @@ const OUTAGE: &str = "
 timeline:
   - { at: 1m, fault: redis.kill, until: { at: 2m, remedy: redis.start } }
 ";
+const NETWORK: &str = "
+timeline:
+  - { id: slow, at: 45s, fault: link.delay, select: all, delay: 100ms, until: { at: 75s } }
+  - { id: cut, at: 90s, fault: link.black-hole, select: [w-0], until: { at: 2m } }
+incidents:
+  - { cause: redis-down, of: cut, wanted: ticket, within: 1m }
+";
 const RULES: &str = "
 groups:
 - name: jobs
@@ -473,6 +480,24 @@ fn a_redis_that_does_not_do_what_a_drill_needs_is_refused_before_the_start() {
         assert_eq!(node.info("db0"), "", "{said}");
         assert_eq!(noted(dir.path()), 0, "{said}");
     }
+}
+
+#[test]
+fn network_faults_are_had_on_a_given_server_and_refused_where_links_cannot_lead() {
+    need!("redis-server");
+    let node = Node::start(&["--user", "ann", "on", ">hunter2", "~*", "&*", "+@all"]);
+    let at = format!("redis://ann:hunter2@127.0.0.1:{}/3", node.port);
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = SCENARIO.replace("family: benign", "family: redis-down") + NETWORK;
+    let output = command(dir.path(), &at, &scenario).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let record = File::open(dir.path().join("runs/given/latest/record.jsonl"));
+    let record = Record::read(BufReader::new(record.unwrap())).unwrap();
+    let seen: Vec<bool> = record.marks().map(|mark| mark.verified).collect();
+    assert_eq!(seen, [true; 4], "{said}");
+    assert_eq!(node.info("db3"), "");
+    let sealed = at.replace("redis://", "rediss://");
+    refuses(&sealed, &scenario, 4, "needs one Redis server without TLS");
 }
 
 #[test]

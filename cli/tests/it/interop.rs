@@ -18,4 +18,5 @@ mod stock;
 #[path = "../../../asynq/tests/it/interop/table.rs"]
 mod table;
 pub(crate) mod team;
+mod toxiproxy;
 mod worker;

@@ -1,6 +1,7 @@
 //! Rehearsals with people at the other end of a pipe: what they say, what they do from outside, and what stops it.
 
 mod outside;
+mod server;
 mod whole;
 
 use crate::support::{children, firedrill, need, said};

@@ -116,3 +116,48 @@ fn containers_are_refused_what_only_workers_that_we_start_can_do() {
     ");
     assert!(!dir.path().join("runs").exists());
 }
+
+#[test]
+fn what_a_toxiproxy_cannot_do_to_links_is_refused_before_it_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let step =
+        "  - { id: boom, at: 5m, fault: handler.fail, task: mail, share: 50%, until: { at: 6m } }";
+    let incident =
+        "  - { cause: other, of: boom, unusual_cause: true, wanted: ticket, within: 2m }";
+    let told = |fault: &str, more: &[&str]| {
+        let step_of = format!("  - {{ id: boom, at: 5m, fault: {fault}, until: {{ at: 6m }} }}");
+        let text = SCENARIO
+            .replace(step, &step_of)
+            .replace(&format!("{incident}\n"), "");
+        fs::write(dir.path().join("s.yaml"), text).unwrap();
+        let first = ["run", "s.yaml", "--worker-docker", "a,b"];
+        let (code, out, told) = said(dir.path(), &[&first[..], more].concat());
+        assert_eq!((code, &*out), (Some(2), ""), "{told}");
+        told
+    };
+    // Nobody listens there.
+    let proxy = ["--toxiproxy", "http://127.0.0.1:1/redis"];
+    for (fault, more, why) in [
+        (
+            "link.reset, select: all",
+            &[][..],
+            "does not go over a link of ours",
+        ),
+        ("link.reset, select: [w-0]", &proxy, "it hits some of them"),
+        (
+            "link.bandwidth, select: all, rate: 5KB",
+            &proxy,
+            "whole kilobytes",
+        ),
+        // All of it is well, and the next thing is looked for.
+        ("link.reset, select: all", &proxy, "name it with --redis"),
+        (
+            "link.reset, select: all",
+            &["--toxiproxy", "http://127.0.0.1:1"],
+            "write URL/PROXY",
+        ),
+    ] {
+        let told = told(fault, more);
+        assert!(told.contains(why), "{fault}: {told}");
+    }
+}

@@ -12,13 +12,19 @@ pub(super) fn sources(drills: &[&Named<'_>]) -> Table {
             for source in &heard.sources {
                 let found = source.detections.get(index).and_then(Option::as_ref);
                 let when = |ms: i64| words::since(ms, incident.truth.fault_ms);
-                let cells = match found {
-                    Some(found) => [
+                let untold = source.untold.get(index).and_then(Option::as_ref);
+                let cells = match (found, untold) {
+                    (Some(found), _) => [
                         found.alert.clone(),
                         when(found.fired_ms),
                         when(found.delivered_ms),
                     ],
-                    None => ["none", "-", "-"].map(str::to_owned),
+                    (None, Some(untold)) => [
+                        untold.alert.clone(),
+                        when(untold.fired_ms),
+                        "nobody was told".to_owned(),
+                    ],
+                    (None, None) => ["none", "-", "-"].map(str::to_owned),
                 };
                 let name = match source.source == heard.by {
                     true => format!("{} (scored)", source.source),

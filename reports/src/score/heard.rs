@@ -10,7 +10,7 @@ mod split;
 pub use split::Split;
 
 use crate::jsonl::Record;
-use crate::pack::RulePack;
+use crate::pack::{Role, RulePack};
 use crate::record::{
     AlertState, Header, Heard, Hearing, Source, SourceKind, Told, ToldState, Transition,
 };
@@ -42,8 +42,43 @@ pub struct SourceScore {
     pub place: String,
     /// By incident: the alert that saw it first, and when somebody was told, or would have been.
     pub detections: Vec<Option<Detection>>,
+    /// By incident: where nothing was delivered, the alert about it that fired first.
+    pub untold: Vec<Option<Untold>>,
     /// What else is to be said of it.
     pub notes: Vec<String>,
+}
+
+/// An alert that fired and of which nobody was told, or not while the incident was on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// Its name.
+    pub alert: String,
+    /// When it fired.
+    pub fired_ms: i64,
+}
+
+/// What fired about each incident of which nothing was delivered: the first that the pack ties to its cause, after the fault and
+/// before its end.
+fn untold(
+    incidents: &[IncidentScore],
+    pack: &RulePack,
+    transitions: &[Transition],
+    detections: &[Option<Detection>],
+) -> Vec<Option<Untold>> {
+    let of = |(incident, detection): (&IncidentScore, &Option<Detection>)| {
+        let truth = &incident.truth;
+        let about = |found: &&Transition| {
+            found.to == AlertState::Firing
+                && (truth.fault_ms..=truth.end_ms).contains(&found.at_ms)
+                && pack.role_of(&truth.cause, &found.alert, &found.labels) != Role::Other
+        };
+        let mut found = transitions.iter().filter(|_| detection.is_none());
+        found.find(about).map(|found| Untold {
+            alert: found.alert.clone(),
+            fired_ms: found.at_ms,
+        })
+    };
+    incidents.iter().zip(detections).map(of).collect()
 }
 
 /// A source, all it told, and how well it was heard.
@@ -133,26 +168,31 @@ impl<'h> Ears<'h> {
         self.sources.last().is_some_and(Sourced::is_delivered)
     }
 
-    /// What came of it. `by_detector`: what our detector saw of each incident; `by_source`: what a source did.
+    /// What came of it. `by_detector`: what our detector told, and saw of each incident; `by_source`: what a source did.
     pub(crate) fn score(
         &self,
-        record: &Record,
+        (record, pack): (&Record, &RulePack),
         incidents: &[IncidentScore],
-        by_detector: Vec<Option<Detection>>,
+        (transitions, by_detector): (&[Transition], Vec<Option<Detection>>),
         by_source: impl Fn(&Sourced<'_>, &[Life<'_>]) -> Vec<Option<Detection>>,
     ) -> HeardScore {
         let ours = SourceScore {
             source: "detector".to_owned(),
             place: String::new(),
+            untold: untold(incidents, pack, transitions, &by_detector),
             detections: by_detector,
             notes: Vec::new(),
         };
         let others = self.sources.iter().zip(&self.lives);
-        let others = others.map(|(sourced, lives)| SourceScore {
-            source: sourced.source.source.clone(),
-            place: sourced.source.place.clone(),
-            detections: by_source(sourced, lives),
-            notes: sourced.notes(),
+        let others = others.map(|(sourced, lives)| {
+            let detections = by_source(sourced, lives);
+            SourceScore {
+                source: sourced.source.source.clone(),
+                place: sourced.source.place.clone(),
+                untold: untold(incidents, pack, &self::transitions(lives), &detections),
+                detections,
+                notes: sourced.notes(),
+            }
         });
         let splits = incidents.iter().map(|incident| {
             let detection = incident.detection.as_ref()?;

@@ -5,13 +5,13 @@ mod pagerduty;
 
 use super::listener::Listener;
 use super::teller::Instance;
-use crate::http;
+use crate::http::{self, few::Few};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use pagerduty::Incidents;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,14 +60,13 @@ pub(super) async fn serve(port: TcpListener, listener: Listener) {
         at_a_time: Semaphore::new(AT_A_TIME),
         incidents: Mutex::default(),
     });
-    let is_loopback = port.local_addr().is_ok_and(|at| at.ip().is_loopback());
     let pages = Router::new().fallback(take).with_state(receiving);
-    if is_loopback {
-        http::serve(port, pages).await;
-    } else {
-        // It can only end with this process.
-        let _ = axum::serve(port, pages).await;
-    }
+    let pages = match port.local_addr() {
+        Ok(address) if address.ip().is_loopback() => http::for_us(address, pages),
+        _ => pages,
+    };
+    // It can only end with this process.
+    let _ = axum::serve(Few::of(port), pages).await;
 }
 
 async fn take(State(receiving): State<Arc<Receiving>>, request: Request<Body>) -> Response {
@@ -85,7 +84,11 @@ async fn take(State(receiving): State<Arc<Receiving>>, request: Request<Body>) -
     let body = Limited::new(request.into_body(), MESSAGE_MAX).collect();
     let body = match tokio::time::timeout(PATIENCE, body).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let why = format!("it is larger than {} MiB", MESSAGE_MAX >> 20);
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, why);
+        }
+        Ok(Err(error)) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
         Err(_) => {
             let why = format!("it did not come within {} s", PATIENCE.as_secs());
             return refuse(StatusCode::REQUEST_TIMEOUT, why);

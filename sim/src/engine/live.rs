@@ -395,7 +395,11 @@ async fn begin(
             Workers::Theirs(theirs) if theirs.stay() => BTreeSet::new(),
             Workers::Theirs(_) => plan.processes().into_iter().map(|(name, _)| name).collect(),
         };
-        let links = Links::open(plan, &address, &guests, told.0.clone()).await;
+        let proxy = match &options.workers {
+            Workers::Ours => None,
+            Workers::Theirs(theirs) => theirs.proxy.as_deref().cloned(),
+        };
+        let links = Links::open(plan, &address, (&guests, proxy), told.0.clone()).await;
         let links = links.map_err(|error| LiveError::System("links", error))?;
         let open = || RedisBroker::open(&address, redis_options.clone());
         // Whoever goes over a link finds our own process there.
@@ -412,6 +416,12 @@ async fn begin(
         let shared = downstream.as_ref().map(Downstream::path);
         let ways = (&address, &links, shared, brokers.2.clone());
         let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
+        if let Some(team) = links.team() {
+            let proven = team.is_taken_by(plan.processes().len(), &brokers.2, home.journal());
+            proven
+                .await
+                .map_err(|error| LiveError::System("the proxy", error))?;
+        }
         Ok::<_, LiveError>((brokers, fleet, (links, downstream), replica))
     };
     let begun = options.abort.unless_asked(begin).await;

@@ -1,6 +1,6 @@
 //! `link.bandwidth`: a thin line, or a neighbour that takes what there is.
 
-use super::{Definition, Harm, Needs};
+use super::{Definition, Harm};
 use crate::form::{choice, form, size};
 use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,4 @@ impl Definition for LinkBandwidth {
         Harm::Processes
     }
 
-    fn needs(&self) -> Needs {
-        Needs::link()
-    }
 }

@@ -1,6 +1,6 @@
 //! `link.black-hole`: a network that swallows everything: a dropped route, a full connection table.
 
-use super::{Definition, Harm, Needs};
+use super::{Definition, Harm};
 use crate::form::form;
 use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,4 @@ impl Definition for LinkBlackHole {
         Harm::Processes
     }
 
-    fn needs(&self) -> Needs {
-        Needs::link()
-    }
 }

@@ -1,6 +1,6 @@
 //! `link.delay`: a slow network between clients and Redis.
 
-use super::{Definition, Harm, Needs};
+use super::{Definition, Harm};
 use crate::form::{choice, duration, form, positive};
 use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,4 @@ impl Definition for LinkDelay {
         Harm::Processes
     }
 
-    fn needs(&self) -> Needs {
-        Needs::link()
-    }
 }

@@ -33,6 +33,6 @@ impl Definition for LinkDemoted {
     }
 
     fn needs(&self) -> Needs {
-        Needs::link()
+        Needs { own_redis: true, persistence: false }
     }
 }

@@ -1,6 +1,6 @@
 //! `link.half-open`: a connection that is open at one end: a route that is lost one way.
 
-use super::{Definition, Harm, Needs};
+use super::{Definition, Harm};
 use crate::form::{choice, form};
 use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,4 @@ impl Definition for LinkHalfOpen {
         Harm::Processes
     }
 
-    fn needs(&self) -> Needs {
-        Needs::link()
-    }
 }

@@ -1,6 +1,6 @@
 //! `link.jitter`: a network that is fast at one moment and slow at the next.
 
-use super::{Definition, Harm, Needs};
+use super::{Definition, Harm};
 use crate::form::{choice, form, positive};
 use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,4 @@ impl Definition for LinkJitter {
         Harm::Processes
     }
 
-    fn needs(&self) -> Needs {
-        Needs::link()
-    }
 }

@@ -49,6 +49,6 @@ impl Definition for LinkRepeat {
     }
 
     fn needs(&self) -> Needs {
-        Needs::link()
+        Needs { own_redis: true, persistence: false }
     }
 }

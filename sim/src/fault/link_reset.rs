@@ -1,6 +1,6 @@
 //! `link.reset`: a firewall that sends RST, a proxy that is restarted again and again.
 
-use super::{Definition, Harm, Needs};
+use super::{Definition, Harm};
 use crate::form::form;
 use crate::lever::{Class, Lever, LinkLever, On};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,4 @@ impl Definition for LinkReset {
         Harm::Processes
     }
 
-    fn needs(&self) -> Needs {
-        Needs::link()
-    }
 }

@@ -1,6 +1,6 @@
 //! `link.slice`: a line on which packets are tiny, and far between.
 
-use super::{Definition, Harm, Needs};
+use super::{Definition, Harm};
 use crate::form::{choice, count, form, positive};
 use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,4 @@ impl Definition for LinkSlice {
         Harm::Processes
     }
 
-    fn needs(&self) -> Needs {
-        Needs::link()
-    }
 }

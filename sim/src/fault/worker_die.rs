@@ -67,6 +67,6 @@ impl Definition for WorkerDie {
     }
 
     fn needs(&self) -> Needs {
-        Needs::link()
+        Needs { own_redis: true, persistence: false }
     }
 }

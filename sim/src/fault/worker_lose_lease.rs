@@ -39,6 +39,6 @@ impl Definition for WorkerLoseLease {
     }
 
     fn needs(&self) -> Needs {
-        Needs::link()
+        Needs { own_redis: true, persistence: false }
     }
 }

@@ -1,4 +1,4 @@
-//! Fetching a page from a server that somebody named, or posting to it, with TLS or without: with a bounded wait, and an error that says what
+//! Fetching a page from a server that somebody named, posting to it or deleting one, with TLS or without: with a bounded wait, and an error that says what
 //! was wrong.
 
 use super::tls::{Tls, Trust};
@@ -70,7 +70,7 @@ pub enum GetError {
         /// What TLS says.
         reason: String,
     },
-    /// Another status than 200, or, of what was posted, than 2xx.
+    /// Another status than 200, or, of what was posted or deleted, than 2xx.
     #[error(
         "{place} answered {status}{}{said}{}",
         if .said.is_empty() { "" } else { ": " },
@@ -146,6 +146,18 @@ impl Url {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// Another port of the same host.
+    #[must_use]
+    pub fn beside(&self, port: u16) -> String {
+        format!("{}:{port}", self.host)
+    }
+
+    /// Whether there is a user in it.
+    #[must_use]
+    pub fn has_login(&self) -> bool {
+        self.login.is_some()
+    }
+
     /// `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
@@ -200,6 +212,8 @@ enum Asked {
     Page(usize),
     /// To take this JSON.
     ToTake(String),
+    /// That the page goes.
+    ToGo,
 }
 
 /// Who asks, and whom it believes. By default nobody in particular, and whom this machine does.
@@ -279,6 +293,14 @@ impl Client {
         Ok(page.text)
     }
 
+    /// Has a page go.
+    ///
+    /// # Errors
+    /// [`GetError`]; a status of 2xx is none.
+    pub async fn delete(&self, url: &Url, patience: Duration) -> Result<(), GetError> {
+        self.within(url, patience, Asked::ToGo).await.map(drop)
+    }
+
     async fn within(&self, url: &Url, patience: Duration, asked: Asked) -> Result<Page, GetError> {
         let answered = tokio::time::timeout(patience, self.fetched(url, asked)).await;
         answered.unwrap_or_else(|_| {
@@ -329,8 +351,9 @@ impl Client {
         let (method, body, bytes) = match asked {
             Asked::Page(bytes) => (Method::GET, None, bytes),
             Asked::ToTake(json) => (Method::POST, Some(json), MAX_BODY_BYTES),
+            Asked::ToGo => (Method::DELETE, None, MAX_BODY_BYTES),
         };
-        let is_post = body.is_some();
+        let changes = method != Method::GET;
         let mut request = Request::builder()
             .method(method)
             .uri(&url.path)
@@ -345,7 +368,7 @@ impl Client {
                 request = request.header(name, value);
             }
         }
-        if is_post {
+        if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
@@ -360,7 +383,7 @@ impl Client {
         connection.abort();
         let body = body.map_err(|error| broken(error.to_string()))?.to_bytes();
         let text = String::from_utf8_lossy(&body);
-        if status == StatusCode::OK || is_post && status.is_success() {
+        if status == StatusCode::OK || changes && status.is_success() {
             return Ok(Page {
                 text: text.into_owned(),
                 date,

@@ -91,6 +91,12 @@ impl Plan {
         }
     }
 
+    /// Whether something is done to links, which lead to one server without TLS.
+    #[must_use]
+    pub fn has_links(&self) -> bool {
+        !self.linked_clients().is_empty()
+    }
+
     /// Whether it needs a Redis that may be stopped and changed.
     #[must_use]
     pub fn needs_own_redis(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What of a plan only workers of ours can do: their handlers, clocks and lives know the plan, and those of others do not.
 
 use super::{PRODUCER, Plan};
-use crate::lever::{Lever, PointLever, ProcessLever};
+use crate::lever::{Lever, LinkLever, PointLever, ProcessLever};
 
 /// Something of a plan that needs workers of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub struct Ours {
     /// What would do instead, for whoever has other workers.
     pub instead: &'static str,
 }
+
+/// Toxiproxy's unit of bandwidth, bytes in a second.
+pub(crate) const TOXIC_BYTES: u64 = 1000;
 
 const HANDLERS: &str = "handlers of other workers do not know the plan";
 const PROTOCOL: &str = "it hits one call of asynq's protocol, as our workers make it";
@@ -54,18 +57,26 @@ impl Plan {
 
 impl Plan {
     /// What of it needs workers that we have started, in the plan's order; empty: those that run already will do.
+    /// `by_proxy`: they all go to Redis through one proxy of a Toxiproxy.
     #[must_use]
-    pub fn needs_started_workers(&self) -> Vec<Ours> {
+    pub fn needs_started_workers(&self, by_proxy: bool) -> Vec<Ours> {
+        let all = self.processes().len();
         let faults = self.timeline.iter().map(|step| {
             let what = format!("faults: {} ({})", step.id, step.fault.name());
-            (what, step.fault.begin())
+            let hit = step.targets.iter().filter(|target| *target != PRODUCER);
+            (what, step.fault.begin(), hit.count())
         });
         let remedies = self.remedies.iter().map(|step| {
             let what = format!("remedies: {} ({})", step.id, step.remedy.name());
-            (what, step.remedy.done(None))
+            (what, step.remedy.done(None), all)
         });
-        let needs = faults.chain(remedies).filter_map(|(what, lever)| {
-            let (why, instead) = only_started(&lever)?;
+        let needs = faults.chain(remedies).filter_map(|(what, lever, hit)| {
+            let (why, instead) = match lever {
+                // The producer's link is ours.
+                Lever::Link(_) if hit == 0 => None,
+                Lever::Link(lever) => only_our_links(lever, by_proxy, hit == all),
+                lever => only_started(&lever),
+            }?;
             Some(Ours { what, why, instead })
         });
         needs.collect()
@@ -83,9 +94,32 @@ fn only_started(lever: &Lever) -> Option<(&'static str, &'static str)> {
             "containers neither come nor are replaced by ours",
             "worker.terminate, with worker.restart",
         )),
-        Lever::Link(_) => Some((
+        _ => None,
+    }
+}
+
+/// Why a lever is for links of ours, and what would do instead; `hits_all`: it is pulled on all processes.
+fn only_our_links(
+    lever: LinkLever,
+    by_proxy: bool,
+    hits_all: bool,
+) -> Option<(&'static str, &'static str)> {
+    match (by_proxy, lever) {
+        (false, _) => Some((
             "who runs already does not go over a link of ours",
-            "start the worker by --worker-cmd",
+            "name the proxy that they go through with --toxiproxy, or start the worker by --worker-cmd",
+        )),
+        (_, LinkLever::Demote) => Some((
+            "Toxiproxy leads to one Redis",
+            "link.reset or link.black-hole",
+        )),
+        (_, LinkLever::Throttle { bytes_per_s, .. }) if bytes_per_s % TOXIC_BYTES != 0 => Some((
+            "Toxiproxy knows whole kilobytes a second, of 1000 bytes",
+            "a `rate` that is so many, such as 5000B",
+        )),
+        (true, _) if !hits_all => Some((
+            "all workers go through one proxy, and it hits some of them",
+            "`select: all`",
         )),
         _ => None,
     }

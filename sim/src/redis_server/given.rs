@@ -386,6 +386,7 @@ async fn undo(broker: &RedisBroker, claim: &Claim, undos: &[Undo]) -> Result<(),
             | Undo::Container { .. }
             | Undo::Thaw { .. }
             | Undo::StartContainer { .. }
+            | Undo::Toxics { .. }
             | Undo::TargetsFile { .. } => {}
         }
     }

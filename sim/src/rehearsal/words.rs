@@ -24,10 +24,10 @@ pub enum Word {
 /// Every word with what comes after it and what it is for, as `help` lists them.
 const WORDS: &[(&str, &str)] = &[
     ("ack", "you are on it"),
-    ("note TEXT", "something that belongs into the timeline"),
+    ("note TEXT", "something that belongs in the timeline"),
     (
         "cause NAME",
-        "what you take for the cause; `help` lists the names",
+        "what you think the cause is; `help` lists the names",
     ),
     (
         "remedy TEXT",

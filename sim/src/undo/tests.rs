@@ -1,5 +1,5 @@
 use super::*;
-use crate::lever::{Eviction, HandlerLever, LinkLever, Ways};
+use crate::lever::{Eviction, HandlerLever, Ways};
 use crate::redis_server::directory;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -253,6 +253,7 @@ fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
         let facts = Facts {
             processes: vec![owner("1.2.3.00000004")],
             guests: Vec::new(),
+            proxy: None,
             redis: Where::Own,
             server: Some(owner("5.6.7.00000008")),
             maxmemory: "0".into(),
@@ -322,12 +323,41 @@ fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
 }
 
 #[test]
+fn a_proxy_of_the_teams_is_healed() {
+    let proxy: ProxyId =
+        serde_json::from_str(r#"{"api":"http://localhost:8474/","name":"redis"}"#).unwrap();
+    let account = |lever| {
+        let facts = Facts {
+            processes: Vec::new(),
+            guests: Vec::new(),
+            proxy: Some(proxy.clone()),
+            redis: Where::Own,
+            server: None,
+            maxmemory: "0".into(),
+        };
+        Account::of(&Lever::Link(lever), facts)
+    };
+    let undo = Undo::Toxics {
+        proxy: proxy.clone(),
+    };
+    assert_eq!(
+        undo.to_string(),
+        "remove toxics of proxy redis at http://localhost:8474/"
+    );
+    let cut = account(LinkLever::Drop { ways: Ways::Both });
+    assert_eq!((cut.owes, cut.pays), (vec![undo.clone()], vec![]));
+    let heal = account(LinkLever::Heal);
+    assert_eq!((heal.owes, heal.pays), (vec![], vec![undo]));
+}
+
+#[test]
 fn containers_of_others_run_in_the_end() {
     let id = GuestId::try_from("ab".repeat(32)).unwrap();
     let account = |lever: ProcessLever| {
         let facts = Facts {
             processes: Vec::new(),
             guests: vec![id.clone()],
+            proxy: None,
             redis: Where::Own,
             server: None,
             maxmemory: "0".into(),

@@ -33,6 +33,12 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many views there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.shared().views.len()
+    }
+
     /// Tells view `number` something; a number that is none is told nothing.
     pub fn tell(&self, number: usize, tell: impl FnOnce(&mut View)) {
         if let Some(view) = self.shared().views.get_mut(number) {

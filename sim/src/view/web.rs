@@ -11,13 +11,15 @@ pub use act::{Act, Token};
 
 use super::Board;
 use crate::http;
+use crate::http::few::Few;
 use crate::metrics::exposition::CONTENT_TYPE;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use guard::{Few, Guard};
+use firedrill_detector::text::printable;
+use guard::Guard;
 use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -155,6 +157,20 @@ fn pages(board: &Board, guard: &Guard, acts: mpsc::Sender<Act>) -> Router {
 }
 
 fn exposed(board: &Board, uri: &Uri) -> Response {
+    if let Some(asked) = asked_of(uri)
+        && drill_of(uri).is_none_or(|drill| drill >= board.count())
+    {
+        let known = match board.count() {
+            1 => "this view has drill 0 alone".to_owned(),
+            count => format!("this view has drills 0 to {}", count.saturating_sub(1)),
+        };
+        let asked = printable(asked);
+        return (
+            StatusCode::NOT_FOUND,
+            format!("there is no drill {asked}; {known}\n"),
+        )
+            .into_response();
+    }
     match board.metrics(drill_of(uri)) {
         Some(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "nothing was scraped yet\n").into_response(),
@@ -163,8 +179,13 @@ fn exposed(board: &Board, uri: &Uri) -> Response {
 
 /// The number of a drill that is asked for, as in `?drill=2`.
 fn drill_of(uri: &Uri) -> Option<usize> {
+    asked_of(uri)?.parse().ok()
+}
+
+/// The same as it is written.
+fn asked_of(uri: &Uri) -> Option<&str> {
     let mut pairs = uri.query()?.split('&');
-    pairs.find_map(|pair| pair.strip_prefix("drill=")?.parse().ok())
+    pairs.find_map(|pair| pair.strip_prefix("drill="))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 42] = [
+const ORDER: [&str; 43] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -31,13 +31,15 @@ const ORDER: [&str; 42] = [
     "owner",
     "pidfd",
     "signals",
+    // What is served and fetched.
+    "metrics",
+    "scrape",
+    "http",
+    "toxiproxy",
     // Of live drills.
     "undo",
     "redis_server",
     "ledger",
-    "metrics",
-    "scrape",
-    "http",
     "pulse",
     "alerts",
     "worker",

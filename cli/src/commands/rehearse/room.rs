@@ -1,11 +1,13 @@
 //! The room of a rehearsal: the drill on a thread of its own, people at the terminal or a pipe, the clock, and whoever may stop it.
 
+use super::facilitator::Facilitator;
 use crate::drills::live::{self, Job, LiveSet, Over};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signals::{Hold, Signals};
 use crate::terminal::Terminal;
 use crate::view::{Ear, Showing};
+use firedrill_detector::text::printable;
 use firedrill_reports::record::{AlertState, Deed, Rehearsed};
 use firedrill_reports::rehearsal::Consulted;
 use firedrill_sim::abort::Abort;
@@ -17,8 +19,7 @@ use firedrill_sim::rehearsal::{
 use firedrill_sim::scenario::FAMILIES;
 use firedrill_sim::view::About;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ pub(super) struct Asked {
     pub(super) conditions: Vec<String>,
     pub(super) at_most_ms: Option<i64>,
     pub(super) runbook: Option<Runbook>,
-    pub(super) facilitator: Option<File>,
+    pub(super) facilitator: Option<Facilitator>,
 }
 
 /// Why a rehearsal was stopped.
@@ -99,7 +100,7 @@ impl<'r> Room<'r> {
         set: &LiveSet,
         job: &Job,
         speed: f64,
-        asked: Asked,
+        mut asked: Asked,
         signals: &Signals,
         terminal: &'r Terminal,
     ) -> Result<Left, Failure> {
@@ -112,6 +113,11 @@ impl<'r> Room<'r> {
         let (typed, lines) = mpsc::unbounded_channel();
         let showing = Showing::in_room(&set.view, about, typed.clone(), (signals, terminal))?;
         let ear = showing.ear(0);
+        if let (Some(facilitator), Some(url)) = (&mut asked.facilitator, showing.url()) {
+            let token = set.view.http_token.as_deref();
+            let token = token.map_or(String::new(), |token| format!("#token={token}"));
+            facilitator.hears(&format_args!("live view: {url}{token}"));
+        }
         let reaper = set.reaper().map_err(Failure::environment)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -220,8 +226,6 @@ impl<'r> Room<'r> {
             self.terminal
                 .say(format_args!("checklist (done N):\n{}", steps.join("\n")));
         }
-        let told = format!("{}: {} (seed {})", plan.name, plan.summary, plan.seed);
-        self.facilitate(0, &told);
     }
 
     async fn go(
@@ -251,9 +255,7 @@ impl<'r> Room<'r> {
                 }
                 Some((_, event)) = events.recv() => self.happened(&event),
                 Some(line) = lines.recv() => self.typed(&line),
-                Some(Noted::Began { redis, .. }) = noted.recv() => self.terminal.say(format_args!(
-                    "its queues: firedrill asynq --redis {redis} queue ls"
-                )),
+                Some(Noted::Began { redis, .. }) = noted.recv() => self.has_redis(&redis),
                 _ = tick.tick() => self.looks_at_the_clock(),
             }
         }
@@ -285,7 +287,7 @@ impl<'r> Room<'r> {
             .at_most_ms
             .is_some_and(|most_ms| now_ms >= most_ms)
         {
-            let why = format!("--at-most: {} are over", clock(now_ms));
+            let why = format!("--at-most: {} of the drill is over", clock(now_ms));
             self.stops(Stopped::Asked(why));
         }
     }
@@ -323,11 +325,13 @@ impl<'r> Room<'r> {
 
     fn alert(&mut self, at_ms: i64, alert: &str, state: AlertState) {
         let pages = self.can_page.contains(alert);
+        // Whoever posts to us names it: it must not look like a line of ours.
+        let shown = printable(alert);
         // A blind team hears of pages and tickets, as it would.
         let is_shown = !self.asked.terms.blind;
         match state {
             AlertState::Pending if is_shown => {
-                self.shows(at_ms, &format_args!("{alert} is pending"));
+                self.shows(at_ms, &format_args!("{shown} is pending"));
             }
             AlertState::Pending => {}
             AlertState::Firing => {
@@ -335,12 +339,12 @@ impl<'r> Room<'r> {
                 if !pages {
                     self.shows(
                         at_ms,
-                        &format_args!("ticket: {alert} fires{}", self.leads(alert)),
+                        &format_args!("ticket: {shown} fires{}", self.leads(alert)),
                     );
                     return;
                 }
                 if is_shown {
-                    self.shows(at_ms, &format_args!("{alert} fires"));
+                    self.shows(at_ms, &format_args!("{shown} fires"));
                 }
                 self.due
                     .push((at_ms + self.group_wait_ms, alert.to_owned()));
@@ -349,7 +353,7 @@ impl<'r> Room<'r> {
                 self.due.retain(|(_, due)| due != alert);
                 let was_on = self.on.remove(alert);
                 if was_on || is_shown {
-                    self.shows(at_ms, &format_args!("{alert} is resolved"));
+                    self.shows(at_ms, &format_args!("{shown} is resolved"));
                 }
                 self.duty.pages(at_ms, !self.on.is_empty());
             }
@@ -366,7 +370,7 @@ impl<'r> Room<'r> {
         for (at_ms, alert) in due {
             self.shows(
                 at_ms,
-                &format_args!("PAGE: {alert} fires{}", self.leads(&alert)),
+                &format_args!("PAGE: {} fires{}", printable(&alert), self.leads(&alert)),
             );
             self.on.insert(alert);
             self.duty.pages(at_ms, true);
@@ -403,7 +407,7 @@ impl<'r> Room<'r> {
             Word::Done(number) => self.ticks(number),
             Word::Help => self.terminal.say(help(&FAMILIES)),
             Word::Status => self.tells_status(),
-            Word::Abort => self.stops(Stopped::Asked("by a word".to_owned())),
+            Word::Abort => self.stops(Stopped::Asked("`abort` was typed".to_owned())),
         }
     }
 
@@ -424,7 +428,7 @@ impl<'r> Room<'r> {
             }
             None if steps.is_empty() => self
                 .terminal
-                .say("there is no checklist: --runbook FILE brings one"),
+                .say("there is no checklist; --runbook FILE gives one"),
             None => self.terminal.say(format_args!(
                 "the checklist has entries 1 to {}",
                 steps.len()
@@ -484,10 +488,19 @@ impl<'r> Room<'r> {
             .say(format_args!("{:>8}  {what}", clock(at_ms)));
     }
 
-    /// Tells the facilitator. A file that cannot be written any more stops nobody.
+    /// Tells the facilitator.
     fn facilitate(&mut self, at_ms: i64, what: &str) {
-        if let Some(file) = &mut self.asked.facilitator {
-            let _ = writeln!(file, "{:>8}  {what}", clock(at_ms));
+        if let Some(facilitator) = &mut self.asked.facilitator {
+            facilitator.happened(at_ms, what);
+        }
+    }
+
+    /// Tells where the drill's queues are.
+    fn has_redis(&mut self, redis: &dyn std::fmt::Display) {
+        let told = format!("its queues: firedrill asynq --redis {redis} queue ls");
+        self.terminal.say(&told);
+        if let Some(facilitator) = &mut self.asked.facilitator {
+            facilitator.hears(&told);
         }
     }
 

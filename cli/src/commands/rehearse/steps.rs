@@ -8,11 +8,21 @@ use firedrill_sim::rehearsal::clock;
 
 /// All of it, for people.
 pub(super) fn told(plan: &Plan, args: &args::Rehearse, redis: &RedisSource) -> String {
+    let (whose, undone) = match (&args.target.worker_cmd, args.target.is_given()) {
+        (Some(_), _) => ("started by --worker-cmd", "they are ended"),
+        (None, true) => ("which run already", "they run again"),
+        (None, false) => ("firedrill's own", "they are ended"),
+    };
     let mut lines = vec![
         format!("{}: {}", plan.name, plan.summary),
-        format!("{:>8}  begin: {} and {} processes of our own", "0:00", redis.describe(), plan.processes().len()),
-        "          undo: they are ended, and what was written is removed".to_owned(),
-        "          before anything is broken: every target up, queues near their usual depth, no alert firing; else it is refused"
+        format!(
+            "{:>8}  begin: {} and {} worker processes, {whose}",
+            "0:00",
+            redis.describe(),
+            plan.processes().len()
+        ),
+        format!("          undo: {undone}, and what was written is removed"),
+        "          before anything is broken: every target up, queues near their usual depth, no alert firing; otherwise it is refused"
             .to_owned(),
     ];
     let mut agenda = Agenda::new(plan);

@@ -7,7 +7,7 @@ use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_asynq::rng;
 use firedrill_sim::plan::Plan;
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, ZonedDateTime};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) enum Start {
     In(Window),
 }
 
-/// A window of the week.
+/// A window of the week. One that ends no later in the day than it begins goes over midnight; its days are those it begins on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Window {
     days: Vec<Weekday>,
@@ -198,7 +198,7 @@ impl Window {
             Some(name) => TimeZone::get(name).ok()?,
             None => TimeZone::system(),
         };
-        (words.next().is_none() && from < until).then_some(Self {
+        (words.next().is_none() && from != until).then_some(Self {
             days,
             from,
             until,
@@ -211,18 +211,24 @@ impl Window {
     fn next(&self, now: &ZonedDateTime, lasts: Duration) -> Option<(ZonedDateTime, ZonedDateTime)> {
         let lasts = SignedDuration::try_from(lasts).ok()?;
         let now = now.with_time_zone(self.zone.clone());
-        (0..DAYS).find_map(|days| {
+        let is_overnight = self.until < self.from;
+        // That of last night may still be open.
+        (-1..DAYS).find_map(|days| {
             let date = now.date().checked_add(Span::new().days(days)).ok()?;
             if !self.days.contains(&date.weekday()) {
                 return None;
             }
-            let at = |time| {
+            let at = |date: Date, time| {
                 date.to_datetime(time)
                     .to_zoned_datetime(self.zone.clone())
                     .ok()
             };
-            let first = at(self.from)?.max(now.clone());
-            let last = at(self.until)?.checked_sub(lasts).ok()?;
+            let ends_on = match is_overnight {
+                true => date.tomorrow().ok()?,
+                false => date,
+            };
+            let first = at(date, self.from)?.max(now.clone());
+            let last = at(ends_on, self.until)?.checked_sub(lasts).ok()?;
             (first <= last).then_some((first, last))
         })
     }
@@ -277,7 +283,7 @@ mod tests {
             "",
             "Mon",
             "Fry 10:00-16:00",
-            "16:00-10:00",
+            "10:00-10:00",
             "10:00-16:00 Nowhere/At",
             "10-16",
             "10:00-16:00 UTC x",
@@ -285,6 +291,27 @@ mod tests {
             assert_eq!(Window::parse(wrong), None, "{wrong}");
         }
         assert_eq!(weekdays("Sat-Mon,Wed").unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_window_may_go_over_midnight() {
+        let next = |window: &str, now: &str, hours: u64| {
+            let window = Window::parse(window).unwrap();
+            let lasts = Duration::from_secs(hours * 3_600);
+            window
+                .next(&moment(now), lasts)
+                .map(|(first, last)| [first, last].map(|at| at.strftime("%a %H:%M").to_string()))
+        };
+        let nights = "Fri 22:00-02:00 UTC";
+        // A Friday noon; a Saturday night, in the window and after the last moment that leaves an hour.
+        for (now, found) in [
+            ("2026-11-27T12:00[UTC]", ["Fri 22:00", "Sat 01:00"]),
+            ("2026-11-28T00:30[UTC]", ["Sat 00:30", "Sat 01:00"]),
+            ("2026-11-28T01:30[UTC]", ["Fri 22:00", "Sat 01:00"]),
+        ] {
+            assert_eq!(next(nights, now, 1).unwrap(), found, "{now}");
+        }
+        assert_eq!(next(nights, "2026-11-27T12:00[UTC]", 5), None);
     }
 
     #[test]

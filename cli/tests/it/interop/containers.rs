@@ -33,7 +33,7 @@ incidents:
   - { cause: worker-crashed, of: worker.kill, wanted: page, within: 8s }
 ";
 
-const RULES: &str = "\
+pub(super) const RULES: &str = "\
 groups:
 - name: team
   rules:
@@ -44,14 +44,24 @@ groups:
 
 /// Two containers of the worker on a Redis of the team's; gone with it.
 pub(crate) struct Team {
-    redis: Node,
+    pub(super) redis: Node,
+    /// Where the workers find it.
+    port: u16,
     name: String,
 }
 
 impl Team {
     pub(crate) fn start(what: &str) -> Self {
+        let redis = Node::start(&[]);
+        let port = redis.port;
+        Self::start_on(redis, port, what)
+    }
+
+    /// One whose workers find Redis on another port.
+    pub(super) fn start_on(redis: Node, port: u16, what: &str) -> Self {
         let team = Self {
-            redis: Node::start(&[]),
+            redis,
+            port,
             name: format!("firedrill-team-{what}-{}", std::process::id()),
         };
         let tar = Command::new("tar")
@@ -77,7 +87,7 @@ impl Team {
 
     fn run(&self, number: &str, more: &[&str]) {
         let name = self.container(number);
-        let address = format!("REDIS_ADDR=127.0.0.1:{}", self.redis.port);
+        let address = format!("REDIS_ADDR=127.0.0.1:{}", self.port);
         let first = [
             "run",
             "-d",
@@ -109,8 +119,8 @@ impl Team {
         ]
     }
 
-    /// A drill with it.
-    fn args(&self) -> [String; 6] {
+    /// A drill with it; its state is kept in `dir`.
+    pub(super) fn args(&self) -> [String; 6] {
         let [redis, workers] = self.target();
         [
             "run".into(),
@@ -123,7 +133,7 @@ impl Team {
     }
 
     /// How each of its containers is.
-    fn states(&self) -> Vec<String> {
+    pub(super) fn states(&self) -> Vec<String> {
         let inspect = |number| {
             let format = ["inspect", "--format", "{{.State.Status}}"];
             let name = self.container(number);
@@ -146,7 +156,7 @@ impl Drop for Team {
 }
 
 /// A folder with a scenario, and the rules.
-fn folder(scenario: &str) -> TempDir {
+pub(super) fn folder(scenario: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("s.yaml"), scenario).unwrap();
     fs::write(dir.path().join("r.yml"), RULES).unwrap();

@@ -200,6 +200,24 @@ fn what_a_prometheus_knows_is_told_by_the_model_and_its_parts_by_itself() {
 }
 
 #[test]
+fn an_alert_that_fired_and_was_over_before_anybody_was_told_is_named() {
+    let told = vec![
+        told(Prometheus, 1_231, 1_230, Firing),
+        told(Prometheus, 1_241, 1_240, Inactive),
+    ];
+    let score = heard(outage(), source(Prometheus), told).score();
+    let sources = score.heard.as_ref().unwrap().sources.iter();
+    let found: Vec<_> = sources
+        .map(|source| (source.detections[0].is_some(), source.untold[0].clone()))
+        .collect();
+    let untold = Untold {
+        alert: ALERT.into(),
+        fired_ms: 1_230_000,
+    };
+    assert_eq!(found, [(true, None), (false, Some(untold))]);
+}
+
+#[test]
 fn a_source_that_was_away_has_missed_nothing() {
     let away = |from: i64, until: i64| {
         let (source, mut hearing) = source(Prometheus);

@@ -42,6 +42,7 @@ impl Stand {
         let facts = Facts {
             processes: pids.into_iter().filter_map(owner).collect(),
             guests: self.fleet.guests(&targets),
+            proxy: self.links.proxy(&targets),
             redis: self.place.clone(),
             server: self.redis.pid().and_then(owner),
             maxmemory,

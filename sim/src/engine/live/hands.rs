@@ -5,13 +5,16 @@
 //! there, in all that it was done to. From then on the step is over, for the incident's truth, for workers that start, and for
 //! the agenda, whose turn at its planned end does nothing more.
 
+mod orders;
+mod server;
+
 use super::LiveError;
 use super::director::Done;
 use super::stand::Stand;
-use crate::agenda::{Agenda, Turn, What};
+use crate::agenda::{Turn, What};
+use crate::audit::REDIS;
 use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
 use crate::plan::{Plan, Step};
-use crate::rehearsal::OURS;
 use crate::remedy::KINDS;
 use firedrill_asynq::keys;
 use firedrill_reports::record::{Action, Deed, Mark};
@@ -43,6 +46,8 @@ pub(super) struct Hands {
     mended: BTreeSet<usize>,
     /// Turns that people asked for.
     ordered: Vec<What>,
+    /// What Redis is set to.
+    redis: server::Watched,
 }
 
 /// What the director hears of people.
@@ -70,6 +75,7 @@ impl Hands {
             open: BTreeMap::new(),
             mended: BTreeSet::new(),
             ordered: Vec::new(),
+            redis: server::Watched::default(),
         }
     }
 
@@ -114,6 +120,9 @@ impl Hands {
 
     /// A turn was taken; `marks`: what was seen. Answers the marks that are the plan's own doing.
     pub(super) fn taken(&mut self, turn: Turn, plan: &Plan, marks: Vec<Mark>) -> Vec<Mark> {
+        if let Some(Lever::Redis(_)) = turn.lever(plan) {
+            self.redis = server::Watched::default();
+        }
         if let What::Begin(step) = turn.what
             && marks.iter().all(|mark| mark.verified)
         {
@@ -156,60 +165,7 @@ impl Hands {
     }
 }
 
-/// Whether the end of this fault can be had earlier: that of what is done at a moment, or of what workers know from the plan
-/// that they are started with. What the producer or a resource does by the plan's clock, nobody can hurry.
-fn can_be_hurried(step: &Step) -> bool {
-    !matches!(
-        step.fault.begin(),
-        Lever::Load(_)
-            | Lever::Again { .. }
-            | Lever::Resource { .. }
-            | Lever::Locks { .. }
-            | Lever::Members { .. }
-    )
-}
-
 impl Stand {
-    /// Has a remedy done that people name: its turn in the plan is moved to now. Otherwise says that there is nothing for it to do.
-    pub(super) fn obey(&mut self, order: &str, hands: &mut Hands, agenda: &mut Agenda) {
-        let now_ms = super::since_start(self.clock);
-        let plan = self.plan.clone();
-        let turn = hands.open.keys().find_map(|index| {
-            let step = &plan.timeline[*index];
-            let until = step.until.as_ref().filter(|_| can_be_hurried(step))?;
-            match (&until.remedy, &until.by) {
-                (Some(remedy), _) if remedy.name() == order => Some(What::End(*index)),
-                (_, Some(by)) => {
-                    let own = plan.remedies.iter().position(|own| own.id == *by)?;
-                    (plan.remedies[own].remedy.name() == order).then_some(What::Remedy(own))
-                }
-                _ => None,
-            }
-        });
-        let Some(what) = turn.filter(|what| agenda.hasten(*what, now_ms)) else {
-            hands.tell(vec![Action {
-                at_ms: now_ms,
-                what: Deed::Noted,
-                subject: OURS.to_owned(),
-                text: format!("{order}: nothing is on that firedrill could end by it; it is noted"),
-                step: None,
-            }]);
-            return;
-        };
-        hands.ordered.push(what);
-        let turn = Turn {
-            at_ms: now_ms,
-            what,
-        };
-        for step in turn.ends(&plan) {
-            self.roster.mends(step, now_ms);
-            let mended = plan.mended(&BTreeMap::from([(step, now_ms)]));
-            for process in &plan.timeline[step].targets {
-                self.fleet.starts_with(process, &mended);
-            }
-        }
-    }
-
     /// Looks at what people have done from outside.
     ///
     /// # Errors
@@ -236,15 +192,20 @@ impl Stand {
             });
         }
         actions.extend(self.look_at_containers(hands, now_ms).await?);
+        actions.extend(self.look_at_redis(&mut hands.redis, now_ms).await);
         let mut over = Vec::new();
         for (step, restarted) in &hands.open {
             let step_of_plan = &plan.timeline[*step];
-            if let Some(saw) = self.is_mended(step_of_plan, restarted).await {
+            if let Some(saw) = self.is_mended(step_of_plan, restarted, &hands.redis).await {
                 over.push(*step);
+                let subject = match step_of_plan.fault.begin() {
+                    Lever::Redis(_) => REDIS.to_owned(),
+                    _ => step_of_plan.targets.join(", "),
+                };
                 actions.push(Action {
                     at_ms: now_ms,
                     what: Deed::Mended,
-                    subject: step_of_plan.targets.join(", "),
+                    subject,
                     text: saw,
                     step: Some(step_of_plan.id.clone()),
                 });
@@ -290,7 +251,12 @@ impl Stand {
     }
 
     /// What is seen of a step that people have ended in all that it was done to; `None`: it is still on, or nobody can tell.
-    async fn is_mended(&mut self, step: &Step, restarted: &BTreeSet<String>) -> Option<String> {
+    async fn is_mended(
+        &mut self,
+        step: &Step,
+        restarted: &BTreeSet<String>,
+        redis: &server::Watched,
+    ) -> Option<String> {
         let all = step.targets.len();
         let again = step.targets.iter().filter(|name| restarted.contains(*name));
         let again: Vec<String> = again.cloned().collect();
@@ -337,6 +303,7 @@ impl Stand {
                 self.is_there();
                 Some(format!("SIGCONT from outside; {seen}"))
             }
+            Lever::Redis(lever) => self.is_set_right(lever, redis).await,
             _ => None,
         }
     }
@@ -380,22 +347,6 @@ mod tests {
     }
 
     const CRASH: &str = include_str!("../../../../scenarios/worker-crashed/worker-crash-all.yaml");
-    const POOLS: &str =
-        include_str!("../../../../scenarios/resource-exhaustion/db-pool-exhaustion.yaml");
-
-    #[test]
-    fn a_turn_that_people_ask_for_is_the_next_one_and_comes_once() {
-        let plan = plan(CRASH);
-        let mut agenda = Agenda::new(&plan);
-        let begun = agenda.take(1_800_000).unwrap();
-        assert_eq!(begun.what, What::Begin(0));
-        assert!(agenda.hasten(What::End(0), 1_900_000));
-        assert_eq!(agenda.take(1_899_999), None);
-        let ended = agenda.take(1_900_000).unwrap();
-        assert_eq!((ended.what, ended.at_ms), (What::End(0), 1_900_000));
-        assert!(!agenda.hasten(What::End(0), 2_000_000));
-    }
-
     #[test]
     fn a_plan_that_people_mend_ends_its_step_and_the_incident_with_it() {
         let plan = plan(CRASH);
@@ -409,12 +360,9 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_done_at_a_moment_or_by_workers_can_be_hurried() {
+    fn a_crash_is_ended_by_starting_again() {
         let crash = plan(CRASH);
-        assert!(can_be_hurried(&crash.timeline[0]) && ends_by_restart(&crash.timeline[0], &crash));
-        let pools = plan(POOLS);
-        assert_eq!(pools.timeline.len(), 2);
-        assert!(!pools.timeline.iter().any(can_be_hurried));
+        assert!(ends_by_restart(&crash.timeline[0], &crash));
     }
 
     #[test]

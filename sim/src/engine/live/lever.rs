@@ -294,7 +294,7 @@ impl Stand {
         if lever == LinkLever::Demote {
             return self.demote(clients).await;
         }
-        let seen = self.links.pull(lever, clients, self.clock).await;
+        let (seen, trouble) = self.links.pull(lever, clients, self.clock).await;
         for client in clients.iter().filter(|_| lever == LinkLever::Heal) {
             self.roster.has_way(client);
         }
@@ -308,6 +308,10 @@ impl Stand {
             LinkLever::Reset => "reset",
             LinkLever::Heal => "as before",
         };
-        (seen == all, format!("{seen} of {all} links {what}"))
+        let trouble = trouble.map_or(String::new(), |why| format!("; {why}"));
+        (
+            seen == all,
+            format!("{seen} of {all} links {what}{trouble}"),
+        )
     }
 }

@@ -2,14 +2,17 @@
 //! order; nothing is lost, and nothing is closed when it heals: TCP repeats what was not acknowledged.
 
 mod opening;
+mod probe;
 mod pump;
 mod resp;
 mod talk;
+mod team;
 
 use crate::engine::live::child::Told;
 use crate::engine::live::watch::Roster;
 use crate::lever::{LinkLever, PointRule, Ways};
-use crate::plan::Plan;
+use crate::plan::{PRODUCER, Plan};
+use crate::toxiproxy::{Proxy, ProxyId};
 use firedrill_asynq::broker::redis::address::{Address, Way};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::rng;
@@ -22,23 +25,17 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use talk::{Rules, Talk};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+pub(crate) use team::TeamLink;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How long an answer over a healthy link may take, real time: longer than a hiccup of the machine.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
-/// How long silence must last for a link to count as cut.
-const SILENT_FOR: Duration = Duration::from_millis(50);
-
-/// How often an uneven link is greeted at most.
-const GREETINGS: u32 = 8;
-
 /// The links of a drill, by client. A client without one talks to Redis itself.
 pub(crate) struct Links {
     all: BTreeMap<String, Link>,
+    /// That of clients that go through a proxy of the team's.
+    team: Option<TeamLink>,
     rules: Arc<Rules>,
 }
 
@@ -107,23 +104,29 @@ impl Drop for Link {
 
 impl Links {
     /// The links that a plan needs, before the Redis at `address`. `guests`: clients that are not ours, which go over a link
-    /// whatever the plan does to them, where there can be one: it logs in for them.
+    /// whatever the plan does to them, where there can be one: it logs in for them. `proxy`: that of the team's which all worker
+    /// processes go through instead.
     ///
     /// # Errors
-    /// When there is no port to be had, or what is there cannot be linked to.
+    /// When there is no port to be had, what is there cannot be linked to, or a proxy does not lead there.
     pub(crate) async fn open(
         plan: &Plan,
         address: &Address,
-        guests: &BTreeSet<String>,
+        (guests, proxy): (&BTreeSet<String>, Option<Proxy>),
         told: UnboundedSender<Told>,
     ) -> io::Result<Self> {
         let rules = Arc::new(Rules::new(told));
         let heard = plan.heard_clients();
         let mut clients = plan.linked_clients();
+        clients.retain(|client| proxy.is_none() || *client == PRODUCER);
         if address.way().is_some() {
             clients.extend(guests.iter().map(String::as_str));
         }
         let opening = Arc::new(Opening::of(address));
+        let team = match proxy {
+            Some(proxy) => Some(TeamLink::open(proxy, address.way(), opening.clone()).await?),
+            None => None,
+        };
         let mut all = BTreeMap::new();
         for client in clients {
             let way = address.way().ok_or_else(|| {
@@ -137,7 +140,7 @@ impl Links {
             };
             all.insert(client.to_owned(), Link::open(way, dice, beyond).await?);
         }
-        Ok(Self { all, rules })
+        Ok(Self { all, team, rules })
     }
 
     /// The drill begins.
@@ -173,13 +176,25 @@ impl Links {
             .count()
     }
 
-    /// Does something to the links of these clients; answers of how many it was seen.
+    /// The link of those that go through a proxy of the team's, if they do.
+    pub(super) fn team(&self) -> Option<&TeamLink> {
+        self.team.as_ref()
+    }
+
+    /// The proxy of the team's that any of these clients go through.
+    pub(super) fn proxy(&self, clients: &[String]) -> Option<ProxyId> {
+        let team = self.team.as_ref()?;
+        let goes = clients.iter().any(|client| client != PRODUCER);
+        goes.then(|| team.proxy().clone())
+    }
+
+    /// Does something to the links of these clients; answers of how many it was seen, and what a proxy of the team's has refused.
     pub(super) async fn pull(
         &self,
         lever: LinkLever,
         clients: &[String],
         clock: ClockOrigin,
-    ) -> usize {
+    ) -> (usize, Option<String>) {
         let state = state(lever, clock);
         let links: Vec<&Link> = clients
             .iter()
@@ -189,11 +204,18 @@ impl Links {
             link.lead(link.home.clone());
             link.set(state);
         }
-        let mut seen = 0;
+        let (mut seen, mut trouble) = (0, None);
+        let through = clients.iter().filter(|client| *client != PRODUCER).count();
+        if let Some(team) = self.team.as_ref().filter(|_| through > 0) {
+            match team.pull(state).await {
+                Ok(is_so) => seen += if is_so { through } else { 0 },
+                Err(error) => trouble = Some(error.to_string()),
+            }
+        }
         for link in &links {
             seen += usize::from(link.is(state).await);
         }
-        seen
+        (seen, trouble)
     }
 }
 
@@ -299,96 +321,12 @@ impl Link {
         })
     }
 
-    /// Looks whether the link is as it should be: a greeting over it is answered, late or not at all. One that is only
-    /// uneven is greeted a few times: all of them early would be a rare accident.
+    /// Whether it is seen to be so.
     async fn is(&self, state: State) -> bool {
-        let delays = || state.ways.iter().map(|way| way.delay).sum::<Duration>();
-        let jitters = || state.ways.iter().map(|way| way.jitter).sum::<Duration>();
-        let least = match (delays(), jitters()) {
-            (Duration::ZERO, jitters) => jitters / 8,
-            (delays, _) => delays,
-        };
-        if state
-            .ways
-            .iter()
-            .any(|way| way.rate.is_some() || way.slice.is_some())
-        {
-            return self.takes_time(state).await;
-        }
-        if state.reset {
-            // At once: silence would be a cut.
-            let answer = tokio::time::timeout(ANSWERS_WITHIN, greet(self.port)).await;
-            return matches!(answer, Ok(Err(_)));
-        }
-        for _ in 0..GREETINGS {
-            let took = self.greeted(state).await;
-            match took {
-                Some(took) if !state.is_cut() && took >= least => return true,
-                // Once on time says nothing of jitter.
-                Some(_) if !state.is_cut() && delays().is_zero() => {}
-                Some(_) => return false,
-                None => return state.is_cut(),
-            }
-        }
-        false
+        probe::Probe::at(format!("127.0.0.1:{}", self.port))
+            .sees(state)
+            .await
     }
-
-    /// How long it takes until a greeting is answered; `None`: longer than it would.
-    async fn greeted(&self, state: State) -> Option<Duration> {
-        let began = tokio::time::Instant::now();
-        let delays = state.ways.iter().map(|way| way.delay + way.jitter);
-        let patience = match state.is_cut() {
-            true => SILENT_FOR,
-            false => ANSWERS_WITHIN + delays.sum::<Duration>(),
-        };
-        let answered = tokio::time::timeout(patience, greet(self.port)).await;
-        answered.ok()?.ok()?;
-        Some(began.elapsed())
-    }
-}
-
-/// What takes a link time by its size, real time: long enough to be told from a hiccup, and short for a drill.
-const TAKES: Duration = Duration::from_millis(60);
-/// Least and most bytes that a link is asked to carry for that.
-const CARRIES: [f64; 2] = [64.0, 8e6];
-
-impl Link {
-    /// Whether something that is large enough takes as long as it should over a thin link, or one that cuts it to pieces.
-    async fn takes_time(&self, state: State) -> bool {
-        let per_byte = |way: &OneWay| {
-            let sliced = way
-                .slice
-                .map(|(bytes, every)| every.as_secs_f64() / bytes as f64);
-            way.rate.map(|rate| 1.0 / rate).or(sliced).unwrap_or(0.0)
-        };
-        let each = state.ways.iter().map(per_byte).sum::<f64>();
-        let bytes = (TAKES.as_secs_f64() / each).clamp(CARRIES[0], CARRIES[1]);
-        let takes = Duration::from_secs_f64(bytes * each);
-        let began = tokio::time::Instant::now();
-        let echoed =
-            tokio::time::timeout(ANSWERS_WITHIN + 4 * takes, echo(self.port, bytes as usize));
-        // Nobody else is to be thanked for it: others on the link make it longer only.
-        matches!(echoed.await, Ok(Ok(()))) && began.elapsed() >= takes / 2
-    }
-}
-
-/// Has so many bytes come back over a link.
-async fn echo(port: u16, bytes: usize) -> io::Result<()> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    let (mut from, mut to) = stream.into_split();
-    let mut asked = format!("*2\r\n$4\r\nECHO\r\n${bytes}\r\n").into_bytes();
-    let mut answer = vec![0; format!("${bytes}\r\n").len() + bytes + 2];
-    asked.resize(asked.len() + bytes, b'x');
-    asked.extend_from_slice(b"\r\n");
-    let (sent, heard) = tokio::join!(to.write_all(&asked), from.read_exact(&mut answer));
-    sent.and(heard.map(drop))
-}
-
-/// Asks for anything over a link and waits for the first byte of the answer.
-async fn greet(port: u16) -> io::Result<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    stream.write_all(b"PING\r\n").await?;
-    stream.read_u8().await.map(drop)
 }
 
 /// Takes connections until the link is closed.

@@ -56,6 +56,8 @@ pub(super) struct Stand {
 /// What levers have made of Redis.
 #[derive(Default)]
 pub(super) struct Settings {
+    /// `maxmemory` as it was set last.
+    pub(super) maxmemory: Option<u64>,
     /// Waits for the limit of its memory to be reached.
     pub(super) limit: Option<AtWork>,
     /// Waits for leases that it deletes.

@@ -16,6 +16,7 @@ use crate::engine::live::scraper::Page;
 use crate::guard;
 use crate::http::get::Url;
 use crate::redis_server::docker::guest::Guest;
+use crate::toxiproxy::Proxy;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::ClockOrigin;
@@ -53,6 +54,8 @@ pub struct Theirs {
     pub how: How,
     /// Where the metrics of each process are, in the plan's order; none: nobody scrapes them.
     pub metrics: Vec<Url>,
+    /// The proxy that they all go through to Redis; `None`: nothing is done to their links, unless those are ours.
+    pub proxy: Option<Box<Proxy>>,
 }
 
 /// What workers of the team's own are.

@@ -286,6 +286,12 @@ impl Roster {
         self.state().absences.was_away(who, from, to)
     }
 
+    /// Whether Redis does not answer now, by plan.
+    pub(crate) fn is_silent(&self) -> bool {
+        let now = self.clock.now();
+        self.state().absences.may_lose_replies(now, now)
+    }
+
     /// Everybody's absences so far.
     pub(crate) fn absences(&self) -> Absences {
         self.state().absences.clone()

@@ -7,18 +7,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::serve::Listener;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Most connections at a time; others wait to be accepted.
-const CONNECTIONS_MOST: usize = 64;
 
 /// What holds nothing of a drill, and may be seen without a token.
 const OPEN: [&str; 3] = ["/", "/live.js", "/live.css"];
@@ -94,76 +83,5 @@ impl Guard {
         token
             .zip(given)
             .is_some_and(|(token, given)| token.is(given))
-    }
-}
-
-/// Accepts so many connections, and no more.
-#[derive(Debug)]
-pub(super) struct Few {
-    listener: TcpListener,
-    places: Arc<Semaphore>,
-}
-
-impl Few {
-    pub(super) fn of(listener: TcpListener) -> Self {
-        Self {
-            listener,
-            places: Arc::new(Semaphore::new(CONNECTIONS_MOST)),
-        }
-    }
-}
-
-impl Listener for Few {
-    type Io = Held;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Held, SocketAddr) {
-        let place = self.places.clone().acquire_owned().await;
-        let place = place.expect("nobody closes the semaphore");
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        let held = Held {
-            stream,
-            _place: place,
-        };
-        (held, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection, and the place it takes.
-#[derive(Debug)]
-pub(super) struct Held {
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Held {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
-    }
-}
-
-impl AsyncWrite for Held {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        from: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, from)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

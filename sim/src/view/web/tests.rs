@@ -71,6 +71,12 @@ fn the_page_needs_nothing_from_elsewhere() {
         assert!(!from_elsewhere.contains("://"), "{path}");
     }
     assert!(got(&web, "/metrics").contains("\nasynq_tasks_enqueued_total{"));
+    for (query, there) in [("0", true), ("7", false), ("x", false), ("", false)] {
+        let answer = got(&web, &format!("/metrics?drill={query}"));
+        let status = if there { "200" } else { "404" };
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+        assert_eq!(answer.contains("there is no drill"), !there, "{answer}");
+    }
     assert!(got(&web, "/none").starts_with("HTTP/1.1 404"));
 }
 

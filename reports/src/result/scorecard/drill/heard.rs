@@ -26,6 +26,8 @@ struct AlertSource {
     place: String,
     /// By incident, the alert that saw it first; `null`: none did.
     detections: Vec<Option<Told>>,
+    /// By incident, where nothing was delivered, the alert about it that fired first; `null`: none did.
+    untold: Vec<Option<Untold>>,
     /// What else is to be said of it, for people.
     notes: Vec<String>,
 }
@@ -36,6 +38,13 @@ struct Told {
     alert: String,
     firing_seconds: f64,
     delivered_seconds: f64,
+}
+
+/// An alert that fired, and of which nobody was told. Times count from the start of the drill.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct Untold {
+    alert: String,
+    firing_seconds: f64,
 }
 
 /// Parts of the time from a fault until somebody was told, in seconds; `null`: not known.
@@ -59,6 +68,10 @@ impl From<&score::HeardScore> for AlertSources {
             firing_seconds: seconds(found.fired_ms),
             delivered_seconds: seconds(found.delivered_ms),
         };
+        let untold = |fired: &score::Untold| Untold {
+            alert: fired.alert.clone(),
+            firing_seconds: seconds(fired.fired_ms),
+        };
         let sources = heard.sources.iter().map(|source| AlertSource {
             source: source.source.clone(),
             place: source.place.clone(),
@@ -66,6 +79,11 @@ impl From<&score::HeardScore> for AlertSources {
                 .detections
                 .iter()
                 .map(|found| found.as_ref().map(told))
+                .collect(),
+            untold: source
+                .untold
+                .iter()
+                .map(|fired| fired.as_ref().map(untold))
                 .collect(),
             notes: source.notes.clone(),
         });

@@ -1,6 +1,7 @@
 use super::*;
 use std::io::Write as _;
 use std::net::TcpListener as StdListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A server that sends back what it gets.
 fn server() -> String {
@@ -136,7 +137,7 @@ async fn a_thin_link_and_one_that_slices_are_seen_to_be_so() {
         State::of(thin, Ways::ToClient),
         State::of(sliced, Ways::ToRedis),
     ] {
-        assert!(!link.takes_time(state).await, "as before: {state:?}");
+        assert!(!link.is(state).await, "as before: {state:?}");
         link.state.send_replace(state);
         assert!(link.is(state).await, "{state:?}");
         link.state.send_replace(State::default());

@@ -1,0 +1,103 @@
+//! The memory that Redis may use.
+
+use super::{LOOK_AGAIN, number, write};
+use crate::audit::REDIS;
+use crate::engine::live::child::{Effect, Told};
+use crate::engine::live::stand::{AtWork, Stand};
+use crate::lever::Eviction;
+
+/// Share of what Redis uses that is left to it when it is full, so that nothing that is freed makes room.
+const LEFT: f64 = 0.9;
+
+impl Stand {
+    /// Sets a limit of memory, and waits, beside all else, for somebody to meet it.
+    pub(super) async fn limit(
+        &mut self,
+        step: Option<usize>,
+        bytes: u64,
+        policy: Eviction,
+    ) -> Result<(), String> {
+        let before = self.control.info().await;
+        let before = Pressure::of(&before.map_err(|error| error.to_string())?);
+        self.set("maxmemory-policy", policy.name()).await?;
+        self.set_memory(bytes).await?;
+        let (control, clock, told) = (self.control.clone(), self.clock, self.told.clone());
+        let watch = async move {
+            let Some(step) = step else { return };
+            loop {
+                let reached = match policy {
+                    Eviction::None => {
+                        matches!(write(&control).await, Err(error) if error.contains("OOM"))
+                    }
+                    _ => {
+                        let info = control.info().await.unwrap_or_default();
+                        Pressure::of(&info).is_beyond(before)
+                    }
+                };
+                if reached {
+                    let _ = told.send(Told::Effect(Effect {
+                        process: REDIS.to_owned(),
+                        step,
+                        at: clock.now(),
+                    }));
+                    return;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        self.settings.limit = Some(AtWork(tokio::spawn(watch)));
+        Ok(())
+    }
+
+    /// `maxmemory` below what it uses; a write that needs memory shows that it is refused.
+    pub(super) async fn fill(&mut self) -> (bool, String) {
+        let used = match self.control.info().await {
+            Ok(info) => number(&info, "used_memory").unwrap_or(0),
+            Err(error) => return (false, error.to_string()),
+        };
+        let bytes = (used as f64 * LEFT) as u64;
+        if let Err(error) = self.set_memory(bytes.max(1)).await {
+            return (false, error);
+        }
+        match self.write().await {
+            Err(error) if error.contains("OOM") => (
+                true,
+                "maxmemory set; refuses writes that need memory".to_owned(),
+            ),
+            Err(error) => (false, error),
+            Ok(()) => (false, "takes writes that need memory".to_owned()),
+        }
+    }
+
+    pub(super) async fn set_memory(&mut self, bytes: u64) -> Result<(), String> {
+        self.settings.maxmemory = Some(bytes);
+        self.set("maxmemory", &bytes.to_string()).await
+    }
+}
+
+/// What a limit of memory has come to since the server began.
+#[derive(Debug, Clone, Copy)]
+struct Pressure {
+    /// Keys evicted.
+    evicted: u64,
+    /// Commands refused for want of memory.
+    refused: u64,
+}
+
+impl Pressure {
+    /// As `INFO` tells it.
+    fn of(info: &str) -> Self {
+        let mut lines = info.lines();
+        let refused = lines.find_map(|line| line.strip_prefix("errorstat_OOM:count="));
+        Self {
+            evicted: number(info, "evicted_keys").unwrap_or(0),
+            refused: refused
+                .and_then(|count| count.trim().parse().ok())
+                .unwrap_or(0),
+        }
+    }
+
+    fn is_beyond(self, before: Self) -> bool {
+        self.evicted > before.evicted || self.refused > before.refused
+    }
+}
