@@ -34,7 +34,7 @@ pub use content::{IdPattern, PayloadSize, Unique};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
-pub use handled::Ours;
+pub use handled::{Ours, TeamsOwn};
 pub(crate) use left_locks::LeftLocks;
 pub use life::Ailment;
 pub(crate) use life::RESTING_BYTES;

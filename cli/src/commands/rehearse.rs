@@ -129,12 +129,12 @@ fn playable(
     args: &args::Rehearse,
     redis: &RedisSource,
 ) -> Result<Vec<Plan>, Failure> {
-    let (is_given, theirs) = (
-        matches!(redis, RedisSource::Given(_)),
-        args.target.is_given(),
-    );
+    let is_given = matches!(redis, RedisSource::Given(_));
     let can = |plan: &Plan| {
-        !(is_given && plan.needs_own_redis()) && (!theirs || plan.needs_our_workers().is_empty())
+        let with = |own| {
+            plan.needs_our_workers(own).is_empty() && plan.needs_started_workers(own).is_empty()
+        };
+        !(is_given && plan.needs_own_redis()) && args.target.own().is_none_or(with)
     };
     let plans: Vec<Plan> = plans.into_iter().filter(can).collect();
     match plans.is_empty() {

@@ -29,7 +29,7 @@ pub mod uptime;
 pub(crate) mod watch;
 
 pub use crate::plan::TARGETS_FILE;
-pub use theirs::{DEFAULTS, How, Started, Template, TemplateError, Theirs, Workers};
+pub use theirs::{Crew, DEFAULTS, How, Started, Template, TemplateError, Theirs, Workers};
 pub(crate) use watch::HARNESS;
 
 use crate::abort::Abort;
@@ -410,7 +410,8 @@ async fn begin(
         let replica = Replica::start(plan, &redis).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
         let shared = downstream.as_ref().map(Downstream::path);
-        let ways = (&address, &links, shared, brokers.2.clone());
+        let journal = home.journal().clone();
+        let ways = (&address, &links, shared, brokers.2.clone(), journal);
         let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
         Ok::<_, LiveError>((brokers, fleet, (links, downstream), replica))
     };

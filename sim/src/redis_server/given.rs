@@ -385,6 +385,9 @@ async fn undo(broker: &RedisBroker, claim: &Claim, undos: &[Undo]) -> Result<(),
             | Undo::Container { .. }
             | Undo::Thaw { .. }
             | Undo::StartContainer { .. }
+            | Undo::Memory { .. }
+            | Undo::Replicas { .. }
+            | Undo::Images { .. }
             | Undo::TargetsFile { .. } => {}
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 42] = [
+const ORDER: [&str; 44] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -30,8 +30,10 @@ const ORDER: [&str; 42] = [
     "guard",
     "owner",
     "pidfd",
+    "program",
     "signals",
     // Of live drills.
+    "kubernetes",
     "undo",
     "redis_server",
     "ledger",

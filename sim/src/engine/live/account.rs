@@ -42,6 +42,8 @@ impl Stand {
         let facts = Facts {
             processes: pids.into_iter().filter_map(owner).collect(),
             guests: self.fleet.guests(&targets),
+            limits: self.fleet.memory_limits(&lever, &targets).await?,
+            replicated: self.fleet.replicated(&lever, &targets),
             redis: self.place.clone(),
             server: self.redis.pid().and_then(owner),
             maxmemory,

@@ -5,6 +5,8 @@
 //! there, in all that it was done to. From then on the step is over, for the incident's truth, for workers that start, and for
 //! the agenda, whose turn at its planned end does nothing more.
 
+mod strangers;
+
 use super::LiveError;
 use super::director::Done;
 use super::stand::Stand;
@@ -13,14 +15,16 @@ use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
 use crate::plan::{Plan, Step};
 use crate::rehearsal::OURS;
 use crate::remedy::KINDS;
+use crate::signals;
 use firedrill_asynq::keys;
 use firedrill_reports::record::{Action, Deed, Mark};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use strangers::Strangers;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// Real time between looks, and between questions to Docker, whose answers take a program each.
+/// Real time between looks, and between questions that take more, to Docker and Kubernetes a program each.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
@@ -34,7 +38,7 @@ pub(super) struct Hands {
     orders: UnboundedReceiver<String>,
     told: UnboundedSender<Done>,
     look: Interval,
-    /// When the drill began, Unix seconds, and when Docker was asked last what was done to containers since.
+    /// When the drill began, Unix seconds, and when it was asked last what was done to containers since, and who works.
     began: f64,
     asked: Instant,
     /// Steps that are on, and those of their targets that were started again from outside.
@@ -43,6 +47,7 @@ pub(super) struct Hands {
     mended: BTreeSet<usize>,
     /// Turns that people asked for.
     ordered: Vec<What>,
+    strangers: Strangers,
 }
 
 /// What the director hears of people.
@@ -70,6 +75,7 @@ impl Hands {
             open: BTreeMap::new(),
             mended: BTreeSet::new(),
             ordered: Vec::new(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -235,11 +241,20 @@ impl Stand {
                 step: None,
             });
         }
-        actions.extend(self.look_at_containers(hands, now_ms).await?);
+        if hands.asked.elapsed() >= ASK_EVERY {
+            hands.asked = Instant::now();
+            actions.extend(self.look_at_containers(hands, now_ms).await?);
+            actions.extend(self.look_for_strangers(hands, now_ms).await);
+        }
         let mut over = Vec::new();
         for (step, restarted) in &hands.open {
             let step_of_plan = &plan.timeline[*step];
-            if let Some(saw) = self.is_mended(step_of_plan, restarted).await {
+            let relieved = hands.strangers.relieved(*step).cloned();
+            let saw = match relieved {
+                Some(saw) => Some(saw),
+                None => self.is_mended(step_of_plan, restarted).await,
+            };
+            if let Some(saw) = saw {
                 over.push(*step);
                 actions.push(Action {
                     at_ms: now_ms,
@@ -259,16 +274,13 @@ impl Stand {
         Ok(())
     }
 
-    /// Asks Docker, now and then, what people have done to containers; those that run again by it are no longer as the plan left them.
+    /// Asks Docker or Kubernetes what people have done to containers or pods; those that run again by it are no longer as
+    /// the plan left them.
     async fn look_at_containers(
         &mut self,
         hands: &mut Hands,
         now_ms: i64,
     ) -> Result<Vec<Action>, LiveError> {
-        if hands.asked.elapsed() < ASK_EVERY {
-            return Ok(Vec::new());
-        }
-        hands.asked = Instant::now();
         let touched = self.fleet.touched(hands.began, self.clock).await?;
         for of in touched.iter().filter(|of| of.runs_again) {
             for (step, again) in &mut hands.open {
@@ -296,9 +308,9 @@ impl Stand {
         let again: Vec<String> = again.cloned().collect();
         if all > 0 && again.len() == all {
             let up = self.fleet.are_up(&again);
-            let what = match self.fleet.contained(&again).len() {
-                0 => "processes were started again from outside",
-                _ => "containers run again, by what was done from outside",
+            let what = match self.fleet.are() {
+                "processes" => "processes were started again from outside".to_owned(),
+                what => format!("{what} run again, by what was done from outside"),
             };
             return up.then(|| format!("{all} of {all} {what}"));
         }
@@ -334,6 +346,7 @@ impl Stand {
                     return None;
                 }
                 let seen = self.redis.seen().await?;
+                signals::forget(pid);
                 self.is_there();
                 Some(format!("SIGCONT from outside; {seen}"))
             }
@@ -342,9 +355,14 @@ impl Stand {
     }
 }
 
-/// Whether what a step did to a container is over when that runs.
+/// Whether what a step did to a container or a pod is over when that runs.
 fn is_over_when_it_runs(step: &Step, plan: &Plan) -> bool {
-    matches!(step.fault.begin(), Lever::Process(ProcessLever::Stop)) || ends_by_restart(step, plan)
+    let begin = step.fault.begin();
+    let is_undone = matches!(
+        begin,
+        Lever::Process(ProcessLever::Stop | ProcessLever::Deploy { boots: false })
+    );
+    is_undone || ends_by_restart(step, plan)
 }
 
 /// Whether the plan ends a fault by starting its processes again.
