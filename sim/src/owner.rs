@@ -93,6 +93,29 @@ impl Owner {
         }
     }
 
+    /// Those that run in the process group that it leads, or led, but for itself: what it has started, and what that has. None if
+    /// another process has its number by now: a number is not given away while there is a group of it.
+    #[must_use]
+    pub(crate) fn group(&self) -> Vec<Self> {
+        let is_here = Self::this()
+            .is_ok_and(|this| (this.boot, this.namespace) == (self.boot, self.namespace));
+        let is_its = started(self.pid).is_none_or(|started| started == self.started);
+        if !is_here || !is_its {
+            return Vec::new();
+        }
+        let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let in_it = numbers.filter(|pid| *pid != self.pid).filter_map(|pid| {
+            let Stat { group, started } = Stat::of(pid)?;
+            (group == self.pid && started >= self.started).then(|| Self {
+                pid,
+                started,
+                ..self.clone()
+            })
+        });
+        in_it.collect()
+    }
+
     /// Its process id, within its namespace.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -156,15 +179,32 @@ pub fn raw_pid(pid: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(pid).ok()?)
 }
 
+/// What proc(5) says of a living process.
+struct Stat {
+    /// The id of its process group.
+    group: u32,
+    /// When it started, clock ticks since boot.
+    started: u64,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The command's name may hold spaces and brackets; what follows it does not.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        match fields.next()? {
+            "Z" | "X" => None,
+            _ => Some(Self {
+                group: fields.nth(1)?.parse().ok()?,
+                started: fields.nth(16)?.parse().ok()?,
+            }),
+        }
+    }
+}
+
 /// Start time of a living process, clock ticks since boot.
 fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name may hold spaces and brackets; what follows it does not.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    match fields.next()? {
-        "Z" | "X" => None,
-        _ => fields.nth(18)?.parse().ok(),
-    }
+    Stat::of(pid).map(|stat| stat.started)
 }
 
 /// Inode of our PID namespace.

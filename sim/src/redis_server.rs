@@ -12,6 +12,7 @@ pub mod ours;
 pub mod private;
 
 use crate::guard;
+use crate::program;
 use firedrill_asynq::broker::redis::identity::Identity;
 use login::Login;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -163,22 +164,7 @@ pub enum RedisServerError {
 
 /// Finds a Redis server among the directories of a search path.
 pub fn find(search_path: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    find_program(&PROGRAMS, search_path)
-}
-
-/// The first of these programs that is in one of the directories of a search path.
-fn find_program(names: &[&str], search_path: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    let dirs: Vec<PathBuf> = search_path.into_iter().collect();
-    names.iter().find_map(|name| {
-        dirs.iter()
-            .map(|dir| dir.join(name))
-            .find(|path| is_executable(path))
-    })
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    program::find(&PROGRAMS, search_path)
 }
 
 /// A running private Redis. Dropping it kills it and removes its directory, if that is its own.

@@ -38,6 +38,14 @@ pub(crate) async fn send(pid: u32, signal: Signal) -> bool {
     false
 }
 
+/// What the kernel has to tell of stops and continuations of a process so far is taken: somebody knows of it otherwise.
+pub(crate) fn forget(pid: u32) {
+    let changes = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOHANG;
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        while let Ok(Some(_)) = waitid(WaitId::Pid(pid), changes) {}
+    }
+}
+
 /// SIGCONT, whether it was stopped or not.
 pub(crate) fn wake(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

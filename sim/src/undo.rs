@@ -10,15 +10,17 @@ pub use home::{Home, clear, end_processes};
 pub use journal::{Journal, JournalError, Open, read};
 
 use crate::files::shown;
-use crate::lever::{Lever, LinkLever, ProcessLever, QueueLever, RedisLever};
+use crate::kubernetes::{self, DeploymentId};
+use crate::lever::{Lever, LifeLever, LinkLever, ProcessLever, QueueLever, RedisLever};
 use crate::owner::{Fate, Owner};
 use crate::pidfd;
-use crate::redis_server::docker::guest::{self, GuestId};
+use crate::redis_server::docker::guest::{self, GuestId, MemoryLimit};
 use crate::redis_server::docker::{self, ContainerName};
 use crate::toxiproxy::{self, ProxyId};
 use firedrill_detector::text::printable;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -26,11 +28,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+/// How often it is looked whether a process has left something in its group.
+const GROUP_LOOKS: usize = 100;
+
 /// Something that undoes what a drill has done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Undo {
-    /// A process that the drill has started ends.
+    /// A process that the drill has started ends, and what it has started in its process group.
     End {
         /// Which one.
         process: Owner,
@@ -75,6 +80,27 @@ pub enum Undo {
     Toxics {
         /// Which of its proxies.
         proxy: ProxyId,
+    },
+    /// A container of the team's may take as much memory as it might.
+    Memory {
+        /// Which one.
+        container: GuestId,
+        /// How much.
+        limit: MemoryLimit,
+    },
+    /// A deployment of the team's wants as many pods as it did.
+    Replicas {
+        /// Which one.
+        deployment: DeploymentId,
+        /// How many.
+        replicas: u32,
+    },
+    /// A deployment of the team's has the release that it had.
+    Images {
+        /// Which one.
+        deployment: DeploymentId,
+        /// The image of each of its containers, by name.
+        images: BTreeMap<String, String>,
     },
     /// The file that told a Prometheus beside the drill where its targets are goes.
     TargetsFile {
@@ -129,6 +155,10 @@ pub struct Facts {
     pub guests: Vec<GuestId>,
     /// The proxy of the team's that they go through.
     pub proxy: Option<ProxyId>,
+    /// How much memory those of them may take that get less.
+    pub limits: Vec<(GuestId, MemoryLimit)>,
+    /// The deployment of the team's whose pods they are.
+    pub replicated: Option<Replicated>,
     /// The drill's Redis.
     pub redis: Where,
     /// Its process, if that is ours and runs.
@@ -137,15 +167,61 @@ pub struct Facts {
     pub maxmemory: String,
 }
 
+/// A deployment of the team's when a lever is about to be pulled on its pods.
+#[derive(Debug)]
+pub struct Replicated {
+    /// Which one.
+    pub deployment: DeploymentId,
+    /// How many pods it wanted before the drill.
+    pub replicas: u32,
+    /// The image of each of its containers before the drill, by name.
+    pub images: BTreeMap<String, String>,
+    /// Whether it wants as many again once the lever was pulled.
+    pub is_whole_then: bool,
+}
+
 impl Account {
     /// Of a lever that is about to be pulled.
     #[must_use]
     pub fn of(lever: &Lever, mut facts: Facts) -> Self {
-        let of_guests = Self::of_guests(lever, &std::mem::take(&mut facts.guests));
+        let mut of_guests = Self::of_guests(lever, &std::mem::take(&mut facts.guests));
+        let limits = std::mem::take(&mut facts.limits).into_iter();
+        let limits = limits.map(|(container, limit)| Undo::Memory { container, limit });
+        of_guests.owes.extend(limits);
+        let of_pods = facts.replicated.take().map(|of| Self::of_pods(lever, of));
+        let of_pods = of_pods.unwrap_or_default();
         let Self { owes, pays } = Self::of_ours(lever, facts);
         Self {
-            owes: [owes, of_guests.owes].concat(),
-            pays: [pays, of_guests.pays].concat(),
+            owes: [owes, of_guests.owes, of_pods.owes].concat(),
+            pays: [pays, of_guests.pays, of_pods.pays].concat(),
+        }
+    }
+
+    /// Of what it does to a deployment of the team's: it wants as many pods in the end as it did, of the release that it had.
+    fn of_pods(lever: &Lever, of: Replicated) -> Self {
+        let Replicated {
+            deployment,
+            replicas,
+            images,
+            is_whole_then,
+        } = of;
+        let scaled = Undo::Replicas {
+            deployment: deployment.clone(),
+            replicas,
+        };
+        let released = Undo::Images { deployment, images };
+        let back = |undo: Undo, is_back: bool| Self {
+            pays: is_back.then(|| undo.clone()).into_iter().collect(),
+            owes: vec![undo],
+        };
+        match lever {
+            Lever::Process(
+                ProcessLever::Kill | ProcessLever::Terminate { .. } | ProcessLever::Restart,
+            )
+            | Lever::Members { .. } => back(scaled, is_whole_then),
+            Lever::Process(ProcessLever::Deploy { boots }) => back(released, *boots),
+            // Nothing else is done to them.
+            _ => Self::default(),
         }
     }
 
@@ -165,6 +241,8 @@ impl Account {
             Lever::Process(ProcessLever::Kill | ProcessLever::Terminate { .. }) => {
                 (started, thawed)
             }
+            // One that dies of it is started again.
+            Lever::Life(LifeLever::Leak { .. }) => (started, Vec::new()),
             // It is down for a moment, and nobody else would start it.
             Lever::Process(ProcessLever::Restart) => (started.clone(), [started, thawed].concat()),
             // Nothing else is done to them.
@@ -179,6 +257,8 @@ impl Account {
             processes,
             guests: _,
             proxy,
+            limits: _,
+            replicated: _,
             redis,
             server,
             maxmemory,
@@ -299,13 +379,17 @@ impl Undo {
             | Self::Thaw { .. }
             | Self::StartContainer { .. }
             | Self::Toxics { .. }
+            | Self::Memory { .. }
+            | Self::Replicas { .. }
+            | Self::Images { .. }
             | Self::TargetsFile { .. } => None,
         }
     }
 
-    /// Whether both undo the same. What a setting is set back to is known by the first that changed it.
+    /// Whether both undo the same. What a setting or a limit is set back to is known by the first that changed it.
     fn is_as(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Memory { container, .. }, Self::Memory { container: of, .. }) => container == of,
             (
                 Self::Setting { redis, setting, .. },
                 Self::Setting {
@@ -322,7 +406,10 @@ impl Undo {
     /// it cannot have started is touched.
     fn here(&self, owner: &Owner) -> io::Result<()> {
         match self {
-            Self::End { process } => pidfd::end(process.pid(), || is_ours(process, owner)),
+            Self::End { process } => {
+                pidfd::end(process.pid(), || is_ours(process, owner))?;
+                end_group(process, owner)
+            }
             Self::Continue { process } => {
                 let sent = pidfd::send(process.pid(), Signal::CONT, || is_ours(process, owner));
                 sent.map(drop)
@@ -331,6 +418,12 @@ impl Undo {
             Self::Thaw { container } => guest::undo("unpause", container),
             Self::StartContainer { container } => guest::undo("start", container),
             Self::Toxics { proxy } => toxiproxy::undo(proxy),
+            Self::Memory { container, limit } => guest::set_memory_back(container, *limit),
+            Self::Replicas {
+                deployment,
+                replicas,
+            } => kubernetes::set_replicas_back(deployment, *replicas),
+            Self::Images { deployment, images } => kubernetes::set_images_back(deployment, images),
             Self::TargetsFile { path } => remove_targets(path),
             // With the server that it was done to, or by whoever cleans the one that was given.
             Self::Unpause { .. } | Self::Setting { .. } => Ok(()),
@@ -353,6 +446,14 @@ impl fmt::Display for Undo {
             Self::Thaw { container } => write!(f, "let container {container} go on"),
             Self::StartContainer { container } => write!(f, "start container {container}"),
             Self::Toxics { proxy } => write!(f, "remove toxics of proxy {proxy}"),
+            Self::Memory { container, .. } => {
+                write!(f, "give container {container} its memory back")
+            }
+            Self::Replicas {
+                deployment,
+                replicas,
+            } => write!(f, "scale {deployment} back to {replicas}"),
+            Self::Images { deployment, .. } => write!(f, "give {deployment} its image back"),
             Self::TargetsFile { path } => write!(f, "remove {}", shown(path)),
         }
     }
@@ -364,6 +465,28 @@ fn is_ours(process: &Owner, owner: &Owner) -> bool {
     process.can_be_child_of(owner)
         && process.fate(SystemTime::now()) == Fate::Runs
         && user.is_ok_and(|user| user == rustix::process::geteuid().as_raw())
+}
+
+/// Ends what a process that is gone has left in its group, as long as there is any: some may be starting others. `owner` is the firedrill
+/// that has started it.
+///
+/// # Errors
+/// When the system refuses, or one does not end.
+pub(crate) fn end_group(leader: &Owner, owner: &Owner) -> io::Result<()> {
+    for _ in 0..GROUP_LOOKS {
+        let mut left = leader.group();
+        left.retain(|process| is_ours(process, owner));
+        if left.is_empty() {
+            return Ok(());
+        }
+        for process in &left {
+            pidfd::end(process.pid(), || is_ours(process, owner))?;
+        }
+    }
+    let number = leader.pid();
+    Err(io::Error::other(format!(
+        "what process {number} has started does not end"
+    )))
 }
 
 /// Removes a file of targets, and no other file.

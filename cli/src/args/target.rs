@@ -3,12 +3,14 @@
 use clap::Args;
 use firedrill_sim::engine::live::Template;
 use firedrill_sim::http::get::Url;
+use firedrill_sim::kubernetes::Named;
+use firedrill_sim::plan::TeamsOwn;
 
 /// Workers of the team's own, in the place of ours.
 #[derive(Debug, Clone, Default, Args)]
 #[command(
     next_help_heading = "Your own workers",
-    group = clap::ArgGroup::new("their_workers").args(["worker_cmd", "worker_docker"])
+    group = clap::ArgGroup::new("their_workers").args(["worker_cmd", "worker_docker", "worker_kube"])
 )]
 pub struct Target {
     /// The worker that takes part instead of ours, such as './worker -queues default': one process of it for each of the
@@ -28,6 +30,11 @@ pub struct Target {
     /// what it calls the proxy, such as http://localhost:8474/redis
     #[arg(long, value_name = "URL/PROXY", requires = "worker_docker", value_parser = toxiproxy)]
     pub toxiproxy: Option<ToxiproxyName>,
+    /// A Deployment whose pods are your workers, one for each process of the scenario, on the Redis that --redis names: deleted, scaled,
+    /// rolled out again and released by the plan, in the cluster that `kubectl` asks. It needs the annotation
+    /// firedrill.dev/consent=true, and has in the end what it had before
+    #[arg(long, value_name = "NAMESPACE/DEPLOYMENT")]
+    pub worker_kube: Option<Named>,
     /// Where its metrics are: a URL with {index} in it, or one for each process, in their order; without, nobody scrapes it
     #[arg(
         long = "metrics",
@@ -39,10 +46,22 @@ pub struct Target {
 }
 
 impl Target {
+    /// What workers of the team's own take part, if any do.
+    #[must_use]
+    pub fn own(&self) -> Option<TeamsOwn> {
+        if self.worker_cmd.is_some() {
+            Some(TeamsOwn::Processes)
+        } else if self.worker_kube.is_some() {
+            Some(TeamsOwn::Pods)
+        } else {
+            (!self.worker_docker.is_empty()).then_some(TeamsOwn::Containers)
+        }
+    }
+
     /// Whether workers are not ours.
     #[must_use]
     pub fn is_given(&self) -> bool {
-        self.worker_cmd.is_some() || !self.worker_docker.is_empty()
+        self.own().is_some()
     }
 }
 

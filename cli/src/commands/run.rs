@@ -40,7 +40,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     if args.engine == Engine::Virtual && args.target.is_given() {
         return Err(Failure::usage(
-            "--worker-cmd and --worker-docker: on the virtual engine there are no processes; leave `--engine virtual` away",
+            "--worker-cmd, --worker-docker and --worker-kube: on the virtual engine there are no processes; leave `--engine virtual` away",
         ));
     }
     if args.engine == Engine::Virtual {

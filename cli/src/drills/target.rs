@@ -3,14 +3,15 @@
 use crate::args::{Jobs, Speed, Target, ToxiproxyName};
 use crate::failure::Failure;
 use firedrill_sim::drill;
-use firedrill_sim::engine::live::{How, Started, Template, Theirs, Workers};
+use firedrill_sim::engine::live::{Crew, How, Started, Template, Theirs, Workers};
 use firedrill_sim::http::get::Url;
+use firedrill_sim::kubernetes::{self, Deployment, KubeError, Named};
 use firedrill_sim::plan::{Ours, Plan};
+use firedrill_sim::program;
 use firedrill_sim::redis_server::docker;
 use firedrill_sim::redis_server::docker::guest::{Guest, GuestError};
 use firedrill_sim::redis_server::private::RedisSource;
 use firedrill_sim::toxiproxy::{Proxy, ProxyError};
-use std::future::Future;
 use std::path::PathBuf;
 
 /// Who works in the drills of `plans` on `redis`, and how fast they go. Workers of the team's own know no clock but the real one,
@@ -18,16 +19,16 @@ use std::path::PathBuf;
 ///
 /// # Errors
 /// When a scenario needs workers of ours, a speed or a number of drills was asked for that workers of others cannot keep, there
-/// are not as many containers or pages of metrics as processes, or the owner of a container has not agreed.
+/// are not as many containers, pods or pages of metrics as processes, or the owner of a container or a deployment has not agreed.
 pub(crate) fn workers<'p>(
     target: &Target,
     plans: impl IntoIterator<Item = &'p Plan>,
     (speed, jobs): (Speed, Jobs),
     redis: &RedisSource,
 ) -> Result<(Workers, Speed), Failure> {
-    if !target.is_given() {
+    let Some(own) = target.own() else {
         return Ok((Workers::Ours, speed));
-    }
+    };
     if let Speed::Fixed(asked) = speed
         && !drill::is_in_real_time(asked)
     {
@@ -44,49 +45,44 @@ pub(crate) fn workers<'p>(
     }
     let plans: Vec<&Plan> = plans.into_iter().collect();
     for plan in &plans {
-        refuse(plan, "workers of firedrill's", &plan.needs_our_workers())?;
+        refuse(plan, "workers of firedrill's", &plan.needs_our_workers(own))?;
+        let started = plan.needs_started_workers(own, target.toxiproxy.is_some());
+        refuse(plan, "workers that firedrill has started", &started)?;
     }
-    let how = match &target.worker_cmd {
-        Some(command) => How::Command(Started {
+    let how = if let Some(command) = &target.worker_cmd {
+        How::Command(Started {
             command: (PathBuf::from(&command.program), command.args.clone()),
             env: target
                 .worker_env
                 .iter()
                 .map(|variable| (variable.name.clone(), variable.value.clone()))
                 .collect(),
-        }),
-        None => {
-            for plan in &plans {
-                refuse(
-                    plan,
-                    "workers that firedrill has started",
-                    &plan.needs_started_workers(target.toxiproxy.is_some()),
-                )?;
-            }
-            How::Containers(containers(&target.worker_docker, &plans, redis)?)
-        }
+        })
+    } else if let Some(named) = &target.worker_kube {
+        is_on_given(redis, "--worker-kube: pods")?;
+        How::Pods(pods(named, &plans)?)
+    } else {
+        is_on_given(redis, "--worker-docker: containers")?;
+        How::Containers(containers(&target.worker_docker, &plans)?)
     };
-    let theirs = Theirs {
+    let metrics = pages(&target.metrics, &plans)?;
+    let proxy = target.toxiproxy.as_ref().map(proxy).transpose()?;
+    let theirs = Box::new(Theirs {
         how,
-        metrics: pages(&target.metrics, &plans)?,
-        proxy: target
-            .toxiproxy
-            .as_ref()
-            .map(proxy)
-            .transpose()?
-            .map(Box::new),
-    };
+        metrics,
+        proxy,
+    });
     Ok((Workers::Theirs(theirs), Speed::Fixed(1.0)))
 }
 
 /// Whether the workers that were asked for can play a scenario.
 pub(crate) fn can_play(target: &Target, plan: &Plan) -> bool {
-    let runs_already = target.is_given() && target.worker_cmd.is_none();
-    (!target.is_given() || plan.needs_our_workers().is_empty())
-        && (!runs_already
-            || plan
-                .needs_started_workers(target.toxiproxy.is_some())
-                .is_empty())
+    target.own().is_none_or(|own| {
+        plan.needs_our_workers(own).is_empty()
+            && plan
+                .needs_started_workers(own, target.toxiproxy.is_some())
+                .is_empty()
+    })
 }
 
 /// Refuses a scenario that only certain workers can play.
@@ -104,18 +100,55 @@ fn refuse(plan: &Plan, whose: &str, needs: &[Ours]) -> Result<(), Failure> {
     )))
 }
 
-/// The containers that are meant, one for each process of each scenario.
-fn containers(
-    words: &[String],
-    plans: &[&Plan],
-    redis: &RedisSource,
-) -> Result<Vec<Guest>, Failure> {
-    if !matches!(redis, RedisSource::Given(_)) {
-        return Err(Failure::usage(
-            "--worker-docker: containers that run already work on a Redis of yours; name it with --redis, a database with nothing \
-             in it but what they say of themselves",
-        ));
+/// Workers that run already, `what`, have a Redis.
+fn is_on_given(redis: &RedisSource, what: &str) -> Result<(), Failure> {
+    match redis {
+        RedisSource::Given(_) => Ok(()),
+        _ => Err(Failure::usage(format!(
+            "{what} that run already work on a Redis of yours; name it with --redis, a database with nothing in it but what they say of \
+             themselves"
+        ))),
     }
+}
+
+/// What comes of asking somebody before anything starts.
+fn asked<T>(asks: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    Ok(runtime.map_err(Failure::environment)?.block_on(asks))
+}
+
+/// The deployment that is meant, with a pod for each process that each scenario begins with.
+fn pods(named: &Named, plans: &[&Plan]) -> Result<Crew, Failure> {
+    let kubectl = program::on_path(kubernetes::PROGRAM);
+    let kubectl =
+        kubectl.map_err(|error| Failure::environment(format!("--worker-kube: {error}")))?;
+    let found = asked(Deployment::find(&kubectl, named))?;
+    let found = found.map_err(|error| match error {
+        KubeError::NoConsent { .. } => Failure::refused(error),
+        _ => Failure::environment(format!("--worker-kube: {error}")),
+    })?;
+    for plan in plans {
+        let processes = plan.processes().into_iter();
+        let first = processes.filter(|(name, _)| plan.is_there_at_start(name));
+        let (processes, count) = (first.count(), found.replicas());
+        if u32::try_from(processes) != Ok(count) {
+            return Err(Failure::usage(format!(
+                "--worker-kube: {} begins with {processes} worker processes, and {named} has {count} pods",
+                plan.name
+            )));
+        }
+        if !found.recreates() {
+            let whose = "a deployment that replaces all of its pods at once";
+            refuse(plan, whose, &plan.needs_pods_to_go_first())?;
+        }
+    }
+    Ok(Crew::of(found))
+}
+
+/// The containers that are meant, one for each process of each scenario.
+fn containers(words: &[String], plans: &[&Plan]) -> Result<Vec<Guest>, Failure> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let docker = docker::find(std::env::split_paths(&path));
     let docker = docker.ok_or_else(|| {
@@ -145,14 +178,6 @@ fn proxy(asked_for: &ToxiproxyName) -> Result<Proxy, Failure> {
         ProxyError::Busy { .. } => Failure::refused(error),
         _ => Failure::environment(error),
     })
-}
-
-/// What comes of asking somebody before anything starts.
-fn asked<T>(asking: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    Ok(runtime.map_err(Failure::environment)?.block_on(asking))
 }
 
 /// Where the metrics of each process are.

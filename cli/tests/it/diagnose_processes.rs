@@ -1,14 +1,13 @@
 //! `firedrill diagnose --docker` and `--kube` against Docker's engine and Kubernetes' own API server: the causes that processes show.
 
 use crate::docker;
-use crate::support::{Bench, Op, Persistence, need, project, said, skip, wait_until};
+use crate::kube::ApiServer;
+use crate::support::{Bench, Op, Persistence, said, wait_until};
 use redis::Commands;
 use serde_json::{Value, json};
-use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::thread;
 
 /// A Redis with a queue and no work.
@@ -147,85 +146,30 @@ fn dockers_engine_is_asked() {
     assert!(!all.1.iter().any(|line| line.contains("-stays")), "{all:?}");
 }
 
-/// Kubernetes' own API server with everything it keeps in a folder of its own; it ends with the test.
-struct ApiServer {
-    child: Child,
-    folder: tempfile::TempDir,
-}
-
-impl ApiServer {
-    fn start(program: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let log = File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(program)
-            .arg(folder.path())
-            .stdin(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let server = Self { child, folder };
-        wait_until("the API server serves", || server.config().is_file());
-        server
-    }
-
-    /// How it is asked.
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("kubeconfig")
-    }
-
-    fn kubectl(&self, words: &[&str], input: &Value) {
-        let mut command = Command::new("kubectl");
-        command.arg("--kubeconfig").arg(self.config()).args(words);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.to_string().as_bytes()).unwrap();
-        drop(stdin);
-        assert!(
-            child.wait().unwrap().success(),
-            "kubectl {words:?}: {input}"
-        );
-    }
-
-    /// A pod of these containers with the status that a node would tell of it.
-    fn pod(&self, name: &str, containers: &[&str], status: Value) {
-        let containers: Vec<Value> = containers
-            .iter()
-            .map(|name| json!({ "name": name, "image": "workers:1" }))
-            .collect();
-        let labels = json!({ "app": "worker" });
-        let mut pod = json!({
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": { "name": name, "namespace": "default", "labels": labels },
-            "spec": { "containers": containers },
-        });
-        self.kubectl(&["create", "-f", "-"], &pod);
-        pod["status"] = status;
-        let path = format!("/api/v1/namespaces/default/pods/{name}/status");
-        self.kubectl(&["replace", "--raw", &path, "-f", "-"], &pod);
-    }
-}
-
-impl Drop for ApiServer {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A pod of these containers with the status that a node would tell of it.
+fn pod(server: &ApiServer, name: &str, containers: &[&str], status: Value) {
+    let containers: Vec<Value> = containers
+        .iter()
+        .map(|name| json!({ "name": name, "image": "workers:1" }))
+        .collect();
+    let labels = json!({ "app": "worker" });
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": name, "namespace": "default", "labels": labels },
+        "spec": { "containers": containers },
+    });
+    server.kubectl(&["create", "-f", "-"], &pod);
+    pod["status"] = status;
+    let path = format!("/api/v1/namespaces/default/pods/{name}/status");
+    server.kubectl(&["replace", "--raw", &path, "-f", "-"], &pod);
 }
 
 #[test]
 fn kubernetes_is_asked() {
-    need!("kubectl");
-    let program = project("target/kube-apiserver");
-    if !program.is_file() {
-        return skip("target/kube-apiserver (.ci/kube builds it)");
-    }
-    let server = ApiServer::start(&program);
+    let Some(server) = ApiServer::start() else {
+        return;
+    };
     let ago = |seconds: i64| -> String {
         let at = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
         at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -251,31 +195,40 @@ fn kubernetes_is_asked() {
         container("worker", false, 5, backing_off, ended(2, "Error")),
         container("sidecar", true, 0, running(), json!({})),
     ];
-    server.pod(
+    pod(
+        &server,
         "crashes",
         &["worker", "sidecar"],
         json!({ "phase": "Running", "containerStatuses": crashes }),
     );
     let well = [container("worker", true, 0, running(), json!({}))];
-    server.pod(
+    pod(
+        &server,
         "well",
         &["worker"],
         json!({ "phase": "Running", "containerStatuses": well }),
     );
     let unready = [container("worker", false, 0, running(), json!({}))];
-    server.pod(
+    pod(
+        &server,
         "unready",
         &["worker"],
         json!({ "phase": "Running", "containerStatuses": unready }),
     );
     let no_image = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image \"workers:1\"" } });
     let no_image = [container("worker", false, 0, no_image, json!({}))];
-    server.pod(
+    pod(
+        &server,
         "no-image",
         &["worker"],
         json!({ "phase": "Pending", "containerStatuses": no_image }),
     );
-    server.pod("no-node", &["worker"], json!({ "phase": "Pending" }));
+    pod(
+        &server,
+        "no-node",
+        &["worker"],
+        json!({ "phase": "Pending" }),
+    );
 
     let bench = quiet();
     let redis = bench.server.url();
@@ -306,7 +259,8 @@ fn kubernetes_is_asked() {
         running(),
         ended(137, "OOMKilled"),
     )];
-    server.pod(
+    pod(
+        &server,
         "leaks",
         &["worker"],
         json!({ "phase": "Running", "containerStatuses": leaks }),

@@ -11,6 +11,7 @@ mod goroutines;
 #[expect(dead_code, reason = "the library's own tests use more of it")]
 #[path = "../../../asynq/tests/it/interop/peer.rs"]
 pub(crate) mod peer;
+pub(crate) mod pods;
 #[path = "../../../asynq/tests/it/interop/programs.rs"]
 mod programs;
 #[path = "../../../asynq/tests/it/interop/stock.rs"]

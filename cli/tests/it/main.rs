@@ -36,6 +36,7 @@ mod https;
 mod idle;
 mod interference;
 mod interop;
+mod kube;
 mod learn;
 mod live;
 mod live_view;

@@ -91,8 +91,14 @@ impl Rehearsed {
 
     /// The same with what is in a directory.
     fn begin_in(dir: TempDir, args: &[&str]) -> Self {
+        Self::begin_as(dir, args, None)
+    }
+
+    /// The same with one more variable in its environment.
+    fn begin_as(dir: TempDir, args: &[&str], variable: Option<(&str, String)>) -> Self {
         let mut child = firedrill()
             .current_dir(dir.path())
+            .envs(variable)
             .args(["rehearse", "quiet-monday.yaml", "--rules", "r.yml"])
             .args(["--runbook", "book.md"])
             .args(args)
@@ -258,6 +264,9 @@ fn a_blind_rehearsal_gives_nothing_away_and_sees_what_is_done_from_outside() {
     );
     let record = record(&run);
     assert!(record.mended_ms("fault").is_some());
+    // What ended the step is told once.
+    let mut again = record.actions().map(|action| &action.text);
+    assert_eq!(again.find(|text| text.contains("and went on")), None);
 }
 
 #[test]

@@ -66,12 +66,61 @@ fn a_speed_or_a_number_that_other_workers_cannot_keep_is_refused() {
     error: --speed 60: your own workers know no clock but the real one; leave --speed away, or make it 1
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --jobs 2: your own workers take part in one drill at a time; leave --jobs away
-    error: --worker-cmd and --worker-docker: on the virtual engine there are no processes; leave `--engine virtual` away
+    error: --worker-cmd, --worker-docker and --worker-kube: on the virtual engine there are no processes; leave `--engine virtual` away
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --metrics: there are 2 processes, and pages for 1; give one for each, in their order, or one with {index} in it
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --metrics: {host} is not known here; only {index} is
     error: invalid value 'A={nothing}' for '--worker-env <NAME=TEMPLATE>': there is no {nothing}; there are {redis}, {host}, {port} and {index}
+
+    For more information, try '--help'.
+    ");
+    assert!(!dir.path().join("runs").exists());
+}
+
+#[test]
+fn pods_are_refused_what_kubernetes_has_no_word_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let killed: Vec<&str> = SCENARIO
+        .lines()
+        .filter(|line| !line.contains("boom"))
+        .collect();
+    let killed = killed.join("\n");
+    let frozen = killed.replace("worker.kill", "worker.stop");
+    let partly = killed.replace(
+        "worker.kill, select: all, until: { at: 9m, remedy: worker.restart }",
+        "worker.deploy-broken, select: [w-0], until: { at: 9m, remedy: worker.rollback }",
+    );
+    let far = killed
+        .replace("worker.kill", "link.reset")
+        .replace(", until: { at: 9m, remedy: worker.restart }", "");
+    let mut all = String::new();
+    for (text, kube) in [
+        (&frozen, "shop/mail"),
+        (&partly, "shop/mail"),
+        (&far, "shop/mail"),
+        (&killed, "shop/mail"),
+        (&killed, "mail"),
+    ] {
+        fs::write(dir.path().join("s.yaml"), text).unwrap();
+        let args = ["run", "s.yaml", "--worker-kube", kube];
+        let (code, out, told) = said(dir.path(), &args);
+        assert_eq!((code, &*out), (Some(2), ""), "{told}");
+        all += &told;
+    }
+    insta::assert_snapshot!(all, @"
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: ours: this scenario needs workers that firedrill has started, and these are your own:
+        faults: gone (worker.stop): Kubernetes has no signals for pods; instead: worker.kill or worker.terminate, with worker.restart
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: ours: this scenario needs workers that firedrill has started, and these are your own:
+        faults: gone (worker.deploy-broken): a deployment has one release for all of its pods; instead: select: all
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: ours: this scenario needs workers that firedrill has started, and these are your own:
+        faults: gone (link.reset): who runs already does not go over a link of ours; instead: start the worker by --worker-cmd
+    rules: runbook.yml (built in); judge your own with --rules FILE...
+    error: --worker-kube: pods that run already work on a Redis of yours; name it with --redis, a database with nothing in it but what they say of themselves
+    error: invalid value 'mail' for '--worker-kube <NAMESPACE/DEPLOYMENT>': write NAMESPACE/DEPLOYMENT
 
     For more information, try '--help'.
     ");

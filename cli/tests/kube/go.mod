@@ -1,10 +1,11 @@
-// Kubernetes' own API server, pinned: what `firedrill diagnose --kube` is tried on. `.ci/kube` builds it.
+// Kubernetes' own API server, pinned: what `firedrill diagnose --kube` and `--worker-kube` are tried on. `.ci/kube` builds it.
 module firedrill/kube
 
 go 1.24.0
 
 require (
 	go.etcd.io/etcd/server/v3 v3.6.4
+	k8s.io/client-go v0.34.4
 	k8s.io/component-base v0.34.4
 	k8s.io/kubernetes v1.34.4
 )
@@ -120,7 +121,6 @@ require (
 	k8s.io/apiextensions-apiserver v0.0.0 // indirect
 	k8s.io/apimachinery v0.34.4 // indirect
 	k8s.io/apiserver v0.34.4 // indirect
-	k8s.io/client-go v0.34.4 // indirect
 	k8s.io/cloud-provider v0.0.0 // indirect
 	k8s.io/cluster-bootstrap v0.0.0 // indirect
 	k8s.io/component-helpers v0.34.4 // indirect

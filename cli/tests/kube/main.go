@@ -1,6 +1,6 @@
-// An API server of Kubernetes and its etcd in one process, for tests: everything is in the folder that is named, listens on loopback,
-// and ends when standard input does. Once it serves, `kubeconfig` is there: its contexts are `admin`, who may do all, and `nobody`,
-// who may do nothing.
+// An API server of Kubernetes, its etcd and its controllers of deployments in one process, for tests: everything is in the folder
+// that is named, listens on loopback, and ends when standard input does. Once it serves, `kubeconfig` is there: its contexts are
+// `admin`, who may do all, and `nobody`, who may do nothing.
 package main
 
 import (
@@ -126,6 +126,9 @@ func announce(folder string, port int) {
 	server := fmt.Sprintf("https://127.0.0.1:%d", port)
 	for !isReady(server) {
 		time.Sleep(100 * time.Millisecond)
+	}
+	if err := startControllers(context.Background(), server); err != nil {
+		log.Fatal(err)
 	}
 	text := fmt.Sprintf(`apiVersion: v1
 kind: Config

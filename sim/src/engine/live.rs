@@ -29,7 +29,7 @@ pub mod uptime;
 pub(crate) mod watch;
 
 pub use crate::plan::TARGETS_FILE;
-pub use theirs::{DEFAULTS, How, Started, Template, TemplateError, Theirs, Workers};
+pub use theirs::{Crew, DEFAULTS, How, Started, Template, TemplateError, Theirs, Workers};
 pub(crate) use watch::HARNESS;
 
 use crate::abort::Abort;
@@ -397,7 +397,7 @@ async fn begin(
         };
         let proxy = match &options.workers {
             Workers::Ours => None,
-            Workers::Theirs(theirs) => theirs.proxy.as_deref().cloned(),
+            Workers::Theirs(theirs) => theirs.proxy.clone(),
         };
         let links = Links::open(plan, &address, (&guests, proxy), told.0.clone()).await;
         let links = links.map_err(|error| LiveError::System("links", error))?;
@@ -414,7 +414,8 @@ async fn begin(
         let replica = Replica::start(plan, &redis).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
         let shared = downstream.as_ref().map(Downstream::path);
-        let ways = (&address, &links, shared, brokers.2.clone());
+        let journal = home.journal().clone();
+        let ways = (&address, &links, shared, brokers.2.clone(), journal);
         let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
         if let Some(team) = links.team() {
             let proven = team.is_taken_by(plan.processes().len(), &brokers.2, home.journal());

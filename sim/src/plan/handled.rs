@@ -1,7 +1,8 @@
-//! What of a plan only workers of ours can do: their handlers, clocks and lives know the plan, and those of others do not.
+//! What of a plan only workers of ours can do: their handlers, clocks and lives know the plan, and those of others do not; and what only
+//! some of the others can.
 
 use super::{PRODUCER, Plan};
-use crate::lever::{Lever, LinkLever, PointLever, ProcessLever};
+use crate::lever::{Lever, LifeLever, LinkLever, PointLever, ProcessLever};
 
 /// Something of a plan that needs workers of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,13 +18,24 @@ pub struct Ours {
 /// Toxiproxy's unit of bandwidth, bytes in a second.
 pub(crate) const TOXIC_BYTES: u64 = 1000;
 
+/// Workers that are the team's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TeamsOwn {
+    /// Processes that we start by their command.
+    Processes,
+    /// Containers that run already.
+    Containers,
+    /// The pods of a deployment that is there already.
+    Pods,
+}
+
 const HANDLERS: &str = "handlers of other workers do not know the plan";
 const PROTOCOL: &str = "it hits one call of asynq's protocol, as our workers make it";
 
 impl Plan {
-    /// What of it needs workers of ours, in the plan's order; empty: workers of others will do.
+    /// What of it needs workers of ours where the team has these, in the plan's order; empty: those will do.
     #[must_use]
-    pub fn needs_our_workers(&self) -> Vec<Ours> {
+    pub fn needs_our_workers(&self, own: TeamsOwn) -> Vec<Ours> {
         let mut found = Vec::new();
         for entry in &self.workload {
             if !entry.then.is_empty() {
@@ -43,7 +55,7 @@ impl Plan {
         }
         for step in &self.timeline {
             let hits_workers = step.targets.iter().any(|target| target != PRODUCER);
-            if let Some((why, instead)) = only_ours(&step.fault.begin(), hits_workers) {
+            if let Some((why, instead)) = only_ours(&step.fault.begin(), hits_workers, own) {
                 found.push(Ours {
                     what: format!("faults: {} ({})", step.id, step.fault.name()),
                     why,
@@ -56,34 +68,86 @@ impl Plan {
 }
 
 impl Plan {
-    /// What of it needs workers that we have started, in the plan's order; empty: those that run already will do.
+    /// What of it needs workers that we have started where the team has these, in the plan's order; empty: those will do.
     /// `by_proxy`: they all go to Redis through one proxy of a Toxiproxy.
     #[must_use]
-    pub fn needs_started_workers(&self, by_proxy: bool) -> Vec<Ours> {
-        let all = self.processes().len();
+    pub fn needs_started_workers(&self, own: TeamsOwn, by_proxy: bool) -> Vec<Ours> {
+        // Of all processes that are there at the time.
+        let are_all = |targets: &[String], at_ms| {
+            let roster = self.roster(at_ms);
+            let mut processes = self.processes().into_iter();
+            processes.all(|(name, _)| !roster.has(&name) || targets.contains(&name))
+        };
         let faults = self.timeline.iter().map(|step| {
             let what = format!("faults: {} ({})", step.id, step.fault.name());
-            let hit = step.targets.iter().filter(|target| *target != PRODUCER);
-            (what, step.fault.begin(), hit.count())
+            let all = are_all(&step.targets, step.at_ms);
+            // The producer's link is ours.
+            let is_ours = matches!(step.fault.begin(), Lever::Link(_))
+                && step.targets.iter().all(|target| target == PRODUCER);
+            (what, (!is_ours).then(|| step.fault.begin()), all)
         });
         let remedies = self.remedies.iter().map(|step| {
             let what = format!("remedies: {} ({})", step.id, step.remedy.name());
-            (what, step.remedy.done(None), all)
+            (
+                what,
+                Some(step.remedy.done(None)),
+                are_all(&step.targets, step.at_ms),
+            )
         });
-        let needs = faults.chain(remedies).filter_map(|(what, lever, hit)| {
-            let (why, instead) = match lever {
-                // The producer's link is ours.
-                Lever::Link(_) if hit == 0 => None,
-                Lever::Link(lever) => only_our_links(lever, by_proxy, hit == all),
-                lever => only_started(&lever),
+        let needs = faults.chain(remedies).filter_map(|(what, lever, all)| {
+            let (why, instead) = match (own, lever?) {
+                (TeamsOwn::Processes, _) => None,
+                (TeamsOwn::Containers, Lever::Link(lever)) => only_our_links(lever, by_proxy, all),
+                (TeamsOwn::Containers, lever) => only_started(&lever),
+                (TeamsOwn::Pods, lever) => only_no_pods(&lever, all),
             }?;
             Some(Ours { what, why, instead })
         });
         needs.collect()
     }
+
+    /// Its steps that release what does not start, in the plan's order: where pods are replaced one after the other, Kubernetes keeps
+    /// those that work.
+    #[must_use]
+    pub fn needs_pods_to_go_first(&self) -> Vec<Ours> {
+        let steps = self.timeline.iter();
+        let breaks = steps.filter(|step| {
+            step.fault.begin() == Lever::Process(ProcessLever::Deploy { boots: false })
+        });
+        let needs = breaks.map(|step| Ours {
+            what: format!("faults: {} ({})", step.id, step.fault.name()),
+            why: "the deployment's strategy is RollingUpdate, and Kubernetes keeps the pods that work until new ones are ready",
+            instead: "strategy: Recreate, or worker.terminate with worker.restart",
+        });
+        needs.collect()
+    }
 }
 
-/// Why a lever is for workers that we have started, and what would do instead.
+/// Why a lever is not for pods, and what would do instead; `all`: it is pulled on all of them.
+fn only_no_pods(lever: &Lever, all: bool) -> Option<(&'static str, &'static str)> {
+    match lever {
+        Lever::Process(
+            ProcessLever::Stop
+            | ProcessLever::Continue
+            | ProcessLever::Throttle { .. }
+            | ProcessLever::Quiet,
+        ) => Some((
+            "Kubernetes has no signals for pods",
+            "worker.kill or worker.terminate, with worker.restart",
+        )),
+        Lever::Process(ProcessLever::Deploy { .. }) if !all => Some((
+            "a deployment has one release for all of its pods",
+            "select: all",
+        )),
+        Lever::Link(_) => Some((
+            "pods go over no link of ours",
+            "start the worker by --worker-cmd",
+        )),
+        _ => None,
+    }
+}
+
+/// Why a lever is not for containers, and what would do instead.
 fn only_started(lever: &Lever) -> Option<(&'static str, &'static str)> {
     match lever {
         Lever::Process(ProcessLever::Throttle { .. } | ProcessLever::Quiet) => Some((
@@ -126,7 +190,11 @@ fn only_our_links(
 }
 
 /// Why a lever is for workers of ours alone, and what would do instead.
-fn only_ours(lever: &Lever, hits_workers: bool) -> Option<(&'static str, &'static str)> {
+fn only_ours(
+    lever: &Lever,
+    hits_workers: bool,
+    own: TeamsOwn,
+) -> Option<(&'static str, &'static str)> {
     match lever {
         Lever::Handler(_) => Some((
             HANDLERS,
@@ -140,6 +208,8 @@ fn only_ours(lever: &Lever, hits_workers: bool) -> Option<(&'static str, &'stati
             "the clock of another program cannot be set",
             "worker.stop makes leases expire, too",
         )),
+        // A limit is Docker's to set.
+        Lever::Life(LifeLever::Leak { .. }) if own == TeamsOwn::Containers => None,
         Lever::Life(_) => Some((
             "our workers fall ill by themselves",
             "worker.kill, or worker.terminate, with worker.restart",
@@ -148,7 +218,7 @@ fn only_ours(lever: &Lever, hits_workers: bool) -> Option<(&'static str, &'stati
             PROTOCOL,
             "link.reset or worker.kill hit whatever is under way",
         )),
-        Lever::Process(ProcessLever::Deploy { boots: false }) => Some((
+        Lever::Process(ProcessLever::Deploy { boots: false }) if own != TeamsOwn::Pods => Some((
             "a release that does not boot is a worker of ours with a mistake in its configuration",
             "worker.terminate, with worker.restart",
         )),

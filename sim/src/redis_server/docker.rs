@@ -6,6 +6,7 @@
 pub mod guest;
 pub mod reaper;
 
+use crate::program;
 use crate::redis_server::login::secret;
 use crate::redis_server::{Persistence, RedisServerError, free_port};
 use crate::undo::{Journal, Undo};
@@ -16,8 +17,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::Command;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// What names of containers begin with.
 const NAMES: &str = "firedrill-";
@@ -91,49 +91,11 @@ impl fmt::Display for ContainerName {
 /// When Docker cannot be asked, refuses, or does not answer in time.
 pub fn remove(name: &ContainerName) -> io::Result<()> {
     let words = ["rm", "--force", "--volumes", &name.0];
-    match ran(&on_path()?, &words, DONE_WITHIN)? {
-        Err(said) if !said.to_lowercase().contains("no such container") => {
-            Err(io::Error::other(format!("docker rm: {said}")))
-        }
-        _ => Ok(()),
+    match program::ran(&program::on_path(PROGRAM)?, &words, DONE_WITHIN) {
+        Ok(_) => Ok(()),
+        Err(error) if is_gone(&error.to_string()) => Ok(()),
+        Err(error) => Err(io::Error::other(format!("docker rm: {error}"))),
     }
-}
-
-/// The `docker` program on PATH.
-fn on_path() -> io::Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let docker = crate::redis_server::find_program(&[PROGRAM], std::env::split_paths(&path));
-    docker.ok_or_else(|| io::Error::other("there is no `docker` on PATH"))
-}
-
-/// What docker printed, or what it said when it failed. For those who have no runtime; what it prints must fit into a pipe.
-///
-/// # Errors
-/// When it cannot be started, or does not end in time.
-fn ran(docker: &Path, words: &[&str], within: Duration) -> io::Result<Result<String, String>> {
-    let mut child = std::process::Command::new(docker)
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let deadline = std::time::Instant::now() + within;
-    while child.try_wait()?.is_none() {
-        if std::time::Instant::now() >= deadline {
-            // It may end in this very moment.
-            let _ = child.kill();
-            let _ = child.wait();
-            let what = words.first().copied().unwrap_or_default();
-            return Err(io::Error::other(format!("`docker {what}` does not end")));
-        }
-        std::thread::sleep(LOOK_AGAIN);
-    }
-    let output = child.wait_with_output()?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    Ok(match output.status.success() {
-        true => Ok(text(&output.stdout)),
-        false => Err(text(&output.stderr)),
-    })
 }
 
 /// A private Redis in a container. Dropping it removes the container.
@@ -149,7 +111,7 @@ pub struct RedisContainer {
 /// The `docker` program among the directories of a search path, if a daemon answers it.
 #[must_use]
 pub fn find(search_path: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    let docker = crate::redis_server::find_program(&[PROGRAM], search_path)?;
+    let docker = program::find(&[PROGRAM], search_path)?;
     answers(&docker).then_some(docker)
 }
 
@@ -377,21 +339,13 @@ async fn docker_says(
     within: Duration,
 ) -> Result<[String; 2], RedisServerError> {
     let what = args.first().copied().unwrap_or_default();
-    let output = Command::new(docker)
-        .args(args)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = timeout(within, output)
-        .await
-        .map_err(|_| container_error(format!("docker {what} took longer than {within:?}")))?
-        .map_err(|error| container_error(format!("{}: {error}", docker.display())))?;
-    if output.status.success() {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        return Ok([text(&output.stdout), text(&output.stderr)]);
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(container_error(format!("docker {what}: {said}")))
+    let said = program::said(docker, args, within).await;
+    said.map_err(|error| container_error(format!("docker {what}: {error}")))
+}
+
+/// Whether Docker says that there is no such container.
+fn is_gone(said: &str) -> bool {
+    said.to_lowercase().contains("no such container")
 }
 
 /// Docker has no code for it, and two wordings: its own list of ports, and the system's.
@@ -412,9 +366,7 @@ mod tests {
     #[test]
     fn only_a_daemon_that_answers_is_available() {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let Some(docker) =
-            crate::redis_server::find_program(&[PROGRAM], std::env::split_paths(&path))
-        else {
+        let Some(docker) = program::find(&[PROGRAM], std::env::split_paths(&path)) else {
             assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "needs docker");
             println!("skipped: needs docker");
             return;

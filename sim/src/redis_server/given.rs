@@ -387,6 +387,9 @@ async fn undo(broker: &RedisBroker, claim: &Claim, undos: &[Undo]) -> Result<(),
             | Undo::Thaw { .. }
             | Undo::StartContainer { .. }
             | Undo::Toxics { .. }
+            | Undo::Memory { .. }
+            | Undo::Replicas { .. }
+            | Undo::Images { .. }
             | Undo::TargetsFile { .. } => {}
         }
     }

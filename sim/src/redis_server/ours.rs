@@ -235,7 +235,7 @@ impl Ours {
     }
 
     /// The servers' own ids.
-    fn servers(&self) -> BTreeSet<Uuid> {
+    pub(crate) fn servers(&self) -> BTreeSet<Uuid> {
         let streams = self.each_life("id").into_iter();
         let mut drawn = streams.map(|stream| drawn(&mut rng::stream(self.seed, &stream)));
         let mut ids: BTreeSet<Uuid> = drawn.by_ref().collect();

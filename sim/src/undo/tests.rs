@@ -208,6 +208,45 @@ fn only_the_process_that_is_meant_is_ended() {
 }
 
 #[test]
+fn what_a_process_has_started_ends_with_it_and_nobody_else() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
+    let this = Owner::this().unwrap();
+    let mut other = Sleeper::start();
+    let start = || {
+        let mut leader = Command::new("sh")
+            .args(["-c", "sleep 1000 & echo $!; exec sleep 1000"])
+            .process_group(0)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut said = BufReader::new(leader.stdout.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        let started = Owner::of(line.trim().parse().unwrap()).unwrap();
+        (Owner::of(leader.id()).unwrap(), Sleeper(leader), started)
+    };
+    let runs = |of: &Owner| of.fate(SystemTime::now()) == Fate::Runs;
+    let (leader, mut process, started) = start();
+    assert_eq!(leader.group(), std::slice::from_ref(&started));
+    let undo = Undo::End { process: leader };
+    undo.here(&this).unwrap();
+    assert!(!process.runs() && !runs(&started));
+    // Also when that has ended before, but not when its number is another's by now.
+    let (leader, mut process, started) = start();
+    process.0.kill().unwrap();
+    process.0.wait().unwrap();
+    let undo = Undo::End {
+        process: leader.clone(),
+    };
+    assert!(runs(&started) && other.runs());
+    undo.here(&this).unwrap();
+    assert!(!runs(&started) && other.runs());
+    let reused = changed(&other.owner(), 1, "1");
+    assert!(reused.group().is_empty());
+}
+
+#[test]
 fn no_file_goes_but_one_of_targets() {
     let this = Owner::this().unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -254,6 +293,8 @@ fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
             processes: vec![owner("1.2.3.00000004")],
             guests: Vec::new(),
             proxy: None,
+            limits: Vec::new(),
+            replicated: None,
             redis: Where::Own,
             server: Some(owner("5.6.7.00000008")),
             maxmemory: "0".into(),
@@ -331,6 +372,8 @@ fn a_proxy_of_the_teams_is_healed() {
             processes: Vec::new(),
             guests: Vec::new(),
             proxy: Some(proxy.clone()),
+            limits: Vec::new(),
+            replicated: None,
             redis: Where::Own,
             server: None,
             maxmemory: "0".into(),
@@ -351,6 +394,67 @@ fn a_proxy_of_the_teams_is_healed() {
 }
 
 #[test]
+fn a_deployment_of_others_wants_in_the_end_what_it_did() {
+    let id = r#"{"context": null, "namespace": "shop", "name": "mail", "uid": "0a"}"#;
+    let deployment: DeploymentId = serde_json::from_str(id).unwrap();
+    let images = BTreeMap::from([("worker".to_owned(), "w:1".to_owned())]);
+    let account = |lever: Lever, is_whole_then| {
+        let facts = Facts {
+            processes: Vec::new(),
+            guests: Vec::new(),
+            proxy: None,
+            limits: Vec::new(),
+            replicated: Some(Replicated {
+                deployment: deployment.clone(),
+                replicas: 2,
+                images: images.clone(),
+                is_whole_then,
+            }),
+            redis: Where::Own,
+            server: None,
+            maxmemory: "0".into(),
+        };
+        Account::of(&lever, facts)
+    };
+    let scaled = || {
+        vec![Undo::Replicas {
+            deployment: deployment.clone(),
+            replicas: 2,
+        }]
+    };
+    let released = || {
+        vec![Undo::Images {
+            deployment: deployment.clone(),
+            images: images.clone(),
+        }]
+    };
+    let account_of = |lever, whole| {
+        let Account { owes, pays } = account(lever, whole);
+        (owes, pays)
+    };
+    let kill = || Lever::Process(ProcessLever::Kill);
+    let deploy = |boots| Lever::Process(ProcessLever::Deploy { boots });
+    let members = || Lever::Members {
+        targets_stay: false,
+    };
+    assert_eq!(account_of(kill(), false), (scaled(), vec![]));
+    let restart = Lever::Process(ProcessLever::Restart);
+    assert_eq!(account_of(restart.clone(), false), (scaled(), vec![]));
+    assert_eq!(account_of(restart, true), (scaled(), scaled()));
+    assert_eq!(account_of(members(), false), (scaled(), vec![]));
+    assert_eq!(account_of(members(), true), (scaled(), scaled()));
+    assert_eq!(account_of(deploy(false), true), (released(), vec![]));
+    assert_eq!(account_of(deploy(true), true), (released(), released()));
+    let stop = Lever::Process(ProcessLever::Stop);
+    assert_eq!(account_of(stop, true), (vec![], vec![]));
+    // What is written down is read again.
+    for undo in [scaled(), released()].concat() {
+        let text = serde_json::to_string(&undo).unwrap();
+        assert_eq!(serde_json::from_str::<Undo>(&text).unwrap(), undo);
+    }
+}
+
+#[test]
 fn containers_of_others_run_in_the_end() {
     let id = GuestId::try_from("ab".repeat(32)).unwrap();
     let account = |lever: ProcessLever| {
@@ -358,6 +462,8 @@ fn containers_of_others_run_in_the_end() {
             processes: Vec::new(),
             guests: vec![id.clone()],
             proxy: None,
+            limits: Vec::new(),
+            replicated: None,
             redis: Where::Own,
             server: None,
             maxmemory: "0".into(),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 43] = [
+const ORDER: [&str; 45] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -30,6 +30,7 @@ const ORDER: [&str; 43] = [
     "guard",
     "owner",
     "pidfd",
+    "program",
     "signals",
     // What is served and fetched.
     "metrics",
@@ -37,6 +38,7 @@ const ORDER: [&str; 43] = [
     "http",
     "toxiproxy",
     // Of live drills.
+    "kubernetes",
     "undo",
     "redis_server",
     "ledger",

@@ -12,7 +12,7 @@ use firedrill_sim::engine::Observation;
 use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
 use firedrill_sim::fault;
 use firedrill_sim::lever::On;
-use firedrill_sim::plan::Plan;
+use firedrill_sim::plan::{Plan, TeamsOwn};
 use firedrill_sim::scenario::{PlanOptions, Scenario};
 use std::collections::BTreeMap;
 
@@ -149,7 +149,7 @@ fn what_only_workers_of_ours_can_do_is_told_with_what_would_do() {
         "link.repeat",
     ];
     for kind in fault::KINDS {
-        let needs = plan_of(&scenario(kind)).needs_our_workers();
+        let needs = plan_of(&scenario(kind)).needs_our_workers(TeamsOwn::Processes);
         let expected = kind.name.starts_with("handler.")
             || kind.name.starts_with("resource.")
             || of_processes_and_needs_ours.contains(&kind.name);
@@ -170,7 +170,10 @@ fn what_only_workers_of_ours_can_do_is_told_with_what_would_do() {
             .unwrap(),
         "call: enqueue, share: 10%, select: [producer]",
     );
-    assert_eq!(plan_of(&to_producer).needs_our_workers(), []);
+    assert_eq!(
+        plan_of(&to_producer).needs_our_workers(TeamsOwn::Processes),
+        []
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -30,6 +31,7 @@ func run() error {
 	concurrency := flag.Int("concurrency", 4, "tasks at a time")
 	takes := flag.Duration("takes", 20*time.Millisecond, "how long a task takes")
 	fails := flag.String("fails", "", "the type of tasks that fail")
+	leaks := flag.Int("leaks", 0, "bytes that each task takes and never gives back")
 	flag.Parse()
 	address := os.Getenv("REDIS_ADDR")
 	if address == "" {
@@ -48,6 +50,7 @@ func run() error {
 		served[queue] = 1
 	}
 	handle := func(ctx context.Context, task *asynq.Task) error {
+		leak(*leaks)
 		time.Sleep(*takes)
 		queue, _ := asynq.GetQueueName(ctx)
 		if task.Type() == *fails {
@@ -59,6 +62,25 @@ func run() error {
 	}
 	config := asynq.Config{Concurrency: *concurrency, Queues: served, LogLevel: asynq.InfoLevel}
 	return asynq.NewServer(asynq.RedisClientOpt{Addr: address}, config).Run(asynq.HandlerFunc(handle))
+}
+
+var leaked struct {
+	sync.Mutex
+	bytes [][]byte
+}
+
+// leak takes memory, really, and never gives it back.
+func leak(size int) {
+	if size == 0 {
+		return
+	}
+	taken := make([]byte, size)
+	for at := 0; at < size; at += 4096 {
+		taken[at] = 1
+	}
+	leaked.Lock()
+	defer leaked.Unlock()
+	leaked.bytes = append(leaked.bytes, taken)
 }
 
 // expose serves what the counters say at an address, while the process lives.

@@ -9,11 +9,11 @@ use firedrill_detector::duration::format_ms;
 use firedrill_detector::text::{counted, printable};
 use firedrill_reports::cause::symptom::symptom;
 use firedrill_reports::cause::{Seen, Sight};
+use firedrill_sim::program::{self, Trouble};
 use kubernetes::of_kubernetes;
 use serde::de::DeserializeOwned;
-use std::process::Stdio;
+use std::path::Path;
 use std::time::Duration;
-use tokio::process::Command;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -139,26 +139,15 @@ impl Runtime {
 
     async fn run(self, words: &[&[&str]]) -> Result<String, String> {
         let program = self.program();
-        let child = Command::new(program)
-            .args(words.concat())
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(PATIENCE, child).await;
-        let output = output
-            .map_err(|_| format!("{program} did not answer within {} s", PATIENCE.as_secs()))?
-            .map_err(|error| format!("{program}: {error}"))?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        let said = program::said(Path::new(program), &words.concat(), PATIENCE).await;
+        match said {
+            Ok([printed, _]) => Ok(printed),
+            Err(Trouble::Late(_)) => Err(format!(
+                "{program} did not answer within {} s",
+                PATIENCE.as_secs()
+            )),
+            Err(trouble) => Err(printable(&trouble.reason()).into_owned()),
         }
-        // The reason is what comes last, behind all that was tried.
-        let said = String::from_utf8_lossy(&output.stderr);
-        let reason = said
-            .trim()
-            .lines()
-            .last()
-            .unwrap_or("it failed without a word");
-        Err(printable(reason).into_owned())
     }
 }
 

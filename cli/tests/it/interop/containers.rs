@@ -48,6 +48,8 @@ pub(crate) struct Team {
     /// Where the workers find it.
     port: u16,
     name: String,
+    /// Further arguments of the worker.
+    args: &'static [&'static str],
 }
 
 impl Team {
@@ -59,10 +61,22 @@ impl Team {
 
     /// One whose workers find Redis on another port.
     pub(super) fn start_on(redis: Node, port: u16, what: &str) -> Self {
+        Self::start_with(redis, port, what, &[])
+    }
+
+    /// One whose workers have further arguments.
+    fn start_as(what: &str, args: &'static [&'static str]) -> Self {
+        let redis = Node::start(&[]);
+        let port = redis.port;
+        Self::start_with(redis, port, what, args)
+    }
+
+    fn start_with(redis: Node, port: u16, what: &str, args: &'static [&'static str]) -> Self {
         let team = Self {
             redis,
             port,
             name: format!("firedrill-team-{what}-{}", std::process::id()),
+            args,
         };
         let tar = Command::new("tar")
             .args([
@@ -106,6 +120,7 @@ impl Team {
             &["--label", &of],
             more,
             &[&self.name, "/worker"],
+            self.args,
         ]
         .concat();
         docker(&words, &[]);
@@ -134,8 +149,18 @@ impl Team {
 
     /// How each of its containers is.
     pub(super) fn states(&self) -> Vec<String> {
+        self.inspected("{{.State.Status}}")
+    }
+
+    /// The memory that each of them may take, bytes; 0: as much as there is.
+    fn memory(&self) -> Vec<u64> {
+        let told = self.inspected("{{.HostConfig.Memory}}");
+        told.iter().map(|bytes| bytes.parse().unwrap()).collect()
+    }
+
+    fn inspected(&self, what: &str) -> Vec<String> {
         let inspect = |number| {
-            let format = ["inspect", "--format", "{{.State.Status}}"];
+            let format = ["inspect", "--format", what];
             let name = self.container(number);
             docker(&[&format[..], &[&name]].concat(), &[])
                 .trim()
@@ -248,6 +273,69 @@ fn containers_that_a_killed_firedrill_has_ended_or_frozen_go_on() {
     kill_process(pid, Signal::KILL).unwrap();
     run.wait().unwrap();
     wait_until("both to go on", || team.states() == ["running", "running"]);
+}
+
+/// Both containers get 24 MB more than they take, and leak 5 MB a second.
+fn leaking() -> String {
+    let steps = SCENARIO.lines().filter(|line| !line.contains(", fault: "));
+    let text: Vec<&str> = steps.collect();
+    text.join("\n")
+        .replace("concurrency: 4", "concurrency: 4, restart: { backoff: 5s, factor: 1 }")
+        .replace("timeline:", "timeline:\n  - { id: limit, at: 8s, fault: worker.memory-limit, select: all, limit: 24MB, fills_in: 4s, until: { at: 30s } }")
+        .replace("of: worker.kill", "of: limit")
+}
+
+#[test]
+fn a_container_that_gets_less_memory_dies_of_it_and_has_it_back() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start_as("memory", &["-leaks", "1048576"]);
+    let dir = folder(&leaking());
+    let args = team.args();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (_, told, also) = said(dir.path(), &args);
+    let recorded = record(dir.path(), "team");
+    all_was_seen(&recorded, 2, &format!("{told}{also}"));
+    let end = recorded.marks().last().unwrap();
+    assert!(
+        end.saw.starts_with("by itself; processes have died of it ") && !end.saw.contains("it 0"),
+        "{}",
+        end.saw
+    );
+    // As much as the machine has: Docker knows no way back to none.
+    let total = docker(&["info", "--format", "{{.MemTotal}}"], &[]);
+    let total: u64 = total.trim().parse().unwrap();
+    assert_eq!(team.memory(), [total, total]);
+    assert_eq!(team.states(), ["running", "running"]);
+}
+
+#[test]
+fn a_container_that_a_killed_firedrill_has_left_with_less_memory_has_it_back() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start_as("less", &["-leaks", "1048576"]);
+    let dir = folder(&leaking());
+    let mut run = firedrill()
+        .current_dir(dir.path())
+        .env("XDG_STATE_HOME", dir.path())
+        .args(team.args())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("both to have less", || !team.memory().contains(&0));
+    let less = team.memory();
+    kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
+    run.wait().unwrap();
+    wait_until("both to have more", || {
+        let more = team.memory();
+        more.iter().zip(&less).all(|(more, less)| more > less)
+            && team.states() == ["running", "running"]
+    });
 }
 
 #[test]

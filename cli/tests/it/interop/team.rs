@@ -198,6 +198,48 @@ fn a_teams_own_worker_goes_with_a_firedrill_that_is_killed() {
 }
 
 #[test]
+fn what_a_teams_own_worker_has_started_goes_with_it() {
+    need_peers!();
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    let script = dir.join("start");
+    let text = format!(
+        "#!/bin/sh\nsleep 100000 &\nexec {} -queues default,low\n",
+        worker().display()
+    );
+    fs::write(&script, text).unwrap();
+    let command = format!("/bin/sh {}", script.display());
+    let mut run = firedrill()
+        .current_dir(dir)
+        .args(["run", "s.yaml", "--worker-cmd", &command])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_worker = |pid: &u32| {
+        let program = fs::read_link(format!("/proc/{pid}/exe"));
+        program.is_ok_and(|program| program == worker())
+    };
+    let sleepers = || -> Vec<u32> {
+        let workers = children(run.id()).into_iter().filter(is_worker);
+        workers.flat_map(children).collect()
+    };
+    let are_gone = |pids: &[u32]| !pids.iter().any(|pid| is_running(*pid));
+    wait_until("both to have started something", || sleepers().len() == 2);
+    let first = sleepers();
+    // The plan kills the workers, and starts others.
+    wait_until("nothing of the first to be left", || are_gone(&first));
+    wait_until("both to have started something again", || {
+        sleepers().len() == 2
+    });
+    let second = sleepers();
+    kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
+    run.wait().unwrap();
+    wait_until("nothing to be left", || are_gone(&second));
+}
+
+#[test]
 fn a_worker_that_does_not_fit_is_told_before_the_drill_begins() {
     need_peers!();
     let dir = tempfile::tempdir().unwrap();

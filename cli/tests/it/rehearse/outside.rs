@@ -4,12 +4,15 @@ use super::{Rehearsed, record, signal, written};
 use crate::docker::{docker, program};
 use crate::interop::containers::Team;
 use crate::interop::peer::need_peers;
+use crate::interop::pods;
 use crate::interop::team::worker;
+use crate::nodes::Node;
 use crate::support::{children, need};
 use firedrill_reports::Record;
 use firedrill_reports::record::{Deed, Phase};
 use rustix::process::Signal;
 use std::fs;
+use std::process::{Command, Stdio};
 
 const RULES: &str = "\
 groups:
@@ -83,6 +86,56 @@ fn containers_that_people_start_and_let_go_on_are_mended() {
     // Whether the alert would have come in time, nobody can tell any more.
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains("people did something about"), "{text}");
+}
+
+#[test]
+fn pods_that_people_bring_back_are_mended() {
+    need_peers!();
+    need!("unshare");
+    let Some(team) = pods::Team::start(true) else {
+        return;
+    };
+    let timeline = "  - { id: gone, at: 9s, fault: worker.kill, select: all, until: { at: 40s, remedy: worker.restart } }
+";
+    let incidents = "  - { cause: worker-crashed, of: gone, wanted: page, within: 25s }\n";
+    let target = team.target();
+    let target: Vec<&str> = target.iter().map(String::as_str).collect();
+    let written = written(&scenario(timeline, incidents), RULES);
+    let mut room = Rehearsed::begin_as(written, &target, Some(team.environment()));
+    room.hears("fault: worker.kill on w-0, w-1");
+    team.kubectl(&["scale", "deployment/mail", "--replicas=2"]);
+    room.hears("seen: deployment default/mail: was scaled from 0 to 2");
+    room.hears("mended: w-0, w-1: 2 of 2 pods run again, by what was done from outside");
+    let (code, text, run, _dir) = room.ends();
+    mended(&record(&run), &["gone"], &text);
+    assert_eq!(code, Some(3), "{text}");
+}
+
+#[test]
+fn a_worker_that_people_start_beside_the_drills_own_is_a_remedy() {
+    need_peers!();
+    let redis = Node::start(&[]);
+    let timeline = "  - { id: gone, at: 9s, fault: worker.kill, select: all, until: { at: 40s, remedy: worker.restart } }
+";
+    let incidents = "  - { cause: worker-crashed, of: gone, wanted: page, within: 25s }\n";
+    let command = format!("{} -queues default", worker().display());
+    let address = format!("127.0.0.1:{}", redis.port);
+    let target = ["--worker-cmd", &command, "--redis", &address];
+    let mut room = Rehearsed::begin_in(written(&scenario(timeline, incidents), RULES), &target);
+    room.hears("Waiting fires");
+    let mut other = Command::new(worker())
+        .env("REDIS_ADDR", &address)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    room.hears("a worker that the drill did not start has joined; it serves default");
+    room.hears("mended: w-0, w-1: workers that the drill did not start serve default");
+    let (code, text, run, _dir) = room.ends();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    mended(&record(&run), &["gone"], &text);
+    assert_eq!(code, Some(3), "{text}");
 }
 
 #[test]

@@ -43,6 +43,8 @@ impl Stand {
             processes: pids.into_iter().filter_map(owner).collect(),
             guests: self.fleet.guests(&targets),
             proxy: self.links.proxy(&targets),
+            limits: self.fleet.memory_limits(&lever, &targets).await?,
+            replicated: self.fleet.replicated(&lever, &targets),
             redis: self.place.clone(),
             server: self.redis.pid().and_then(owner),
             maxmemory,

@@ -2,9 +2,12 @@
 
 use crate::engine::live::evidence::{HeldLedger, LeftLedger};
 use crate::engine::live::scraper::{Page, Place};
+use crate::engine::live::theirs::Crew;
 use crate::guard;
+use crate::owner::Owner;
 use crate::redis_server::docker::guest::Guest;
 use crate::signals;
+use crate::undo;
 use crate::worker::{Report, WorkerSpec};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_detector::text::printable;
@@ -77,6 +80,28 @@ pub struct WorkerChild {
     pub(crate) place: Option<Page>,
     /// What is ours of it; `None`: it is the team's own.
     ours: Option<OfOurs>,
+    /// What it has started, if it is a process of the team's. After its body, with which it ends.
+    _group: Option<Group>,
+}
+
+/// The process group of a worker of the team's, which leads it. Dropping it ends what that has left behind.
+pub(super) struct Group(Owner);
+
+impl Group {
+    /// Of a child that has just been started.
+    pub(super) fn of(child: &Child) -> Option<Self> {
+        let leader = child.id().and_then(|pid| Owner::of(pid).ok());
+        leader.map(Self)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Ok(this) = Owner::this() {
+            // What does not end now is ended by its journal, or told of there.
+            let _ = undo::end_group(&self.0, &this);
+        }
+    }
 }
 
 /// What a worker is.
@@ -85,6 +110,8 @@ enum Body {
     Child(Child),
     /// A container of the team's, and whether it was ended by us.
     Guest(Guest, bool),
+    /// A pod of the team's by its number among the plan's processes, and whether it was ended by us.
+    Pod(Crew, usize, bool),
 }
 
 /// What a worker of ours has, and none of the team's.
@@ -164,16 +191,22 @@ impl WorkerChild {
                 stdin,
                 ledger: held,
             }),
+            _group: None,
         })
     }
 
-    /// One of the team's own, which works already.
-    pub(super) fn of_team(child: Child, process: &str, place: Option<Page>) -> Self {
+    /// One of the team's own, which works already, and what it has started.
+    pub(super) fn of_team(
+        (child, group): (Child, Option<Group>),
+        process: &str,
+        place: Option<Page>,
+    ) -> Self {
         Self {
             body: Body::Child(child),
             process: process.to_owned(),
             place,
             ours: None,
+            _group: group,
         }
     }
 
@@ -184,6 +217,18 @@ impl WorkerChild {
             process: process.to_owned(),
             place,
             ours: None,
+            _group: None,
+        }
+    }
+
+    /// A pod of the team's, which works already, and goes on when this is dropped.
+    pub(super) fn of_pod((crew, index): (Crew, usize), process: &str, place: Option<Page>) -> Self {
+        Self {
+            body: Body::Pod(crew, index, false),
+            process: process.to_owned(),
+            place,
+            ours: None,
+            _group: None,
         }
     }
 
@@ -247,12 +292,12 @@ impl WorkerChild {
             .map_err(|error| failed(format!("has ended: {error}")))
     }
 
-    /// Its process id, while it runs; none of a container.
+    /// Its process id, while it runs; none of a container or a pod.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         match &self.body {
             Body::Child(child) => child.id(),
-            Body::Guest(..) => None,
+            Body::Guest(..) | Body::Pod(..) => None,
         }
     }
 
@@ -263,7 +308,7 @@ impl WorkerChild {
 
     /// Whether it outlives the drill.
     pub(crate) fn is_guest(&self) -> bool {
-        matches!(self.body, Body::Guest(..))
+        matches!(self.body, Body::Guest(..) | Body::Pod(..))
     }
 
     /// Its open ledger, if it has one.
@@ -277,11 +322,18 @@ impl WorkerChild {
         self.ours.map(|ours| ours.ledger.left())
     }
 
-    /// Whether the process has ended. Of a container: whether we have ended it; what others do to it is found out in the end.
+    /// Whether the process has ended. Of a container or a pod: whether we have ended it; what others do to it is found out in the end.
     pub fn has_ended(&mut self) -> bool {
         match &mut self.body {
             Body::Child(child) => !matches!(child.try_wait(), Ok(None)),
-            Body::Guest(_, ended) => *ended,
+            Body::Guest(_, ended) | Body::Pod(_, _, ended) => *ended,
+        }
+    }
+
+    /// A container has died of what the plan has done to it.
+    pub(crate) fn has_died(&mut self) {
+        if let Body::Guest(_, ended) = &mut self.body {
+            *ended = true;
         }
     }
 
@@ -296,6 +348,11 @@ impl WorkerChild {
                 *ended = guest.kill().await.map_err(io::Error::other)?;
                 Ok(())
             }
+            Body::Pod(crew, index, ended) => {
+                let left = crew.leave(&[*index], None).await;
+                *ended = left.map_err(io::Error::other)?.0 == 1;
+                Ok(())
+            }
         }
     }
 
@@ -307,6 +364,8 @@ impl WorkerChild {
                 None => false,
             },
             Body::Guest(guest, _) => guest.pause(signal == Signal::STOP).await.unwrap_or(false),
+            // Refused before the start.
+            Body::Pod(..) => false,
         }
     }
 
@@ -322,6 +381,11 @@ impl WorkerChild {
                 let stopped = guest.stop(patience).await.map_err(io::Error::other);
                 *ended = stopped.is_ok();
                 return stopped;
+            }
+            Body::Pod(crew, index, ended) => {
+                let left = crew.leave(&[*index], Some(patience)).await;
+                *ended = left.is_ok();
+                return left.map(|(_, in_time)| in_time).map_err(io::Error::other);
             }
         };
         if let Some(pid) = child

@@ -6,7 +6,7 @@ use super::hands::{Hands, Stir};
 use super::stand::Stand;
 use super::watch::Death;
 use crate::abort::Abort;
-use crate::agenda::{Agenda, Turn};
+use crate::agenda::{Agenda, Turn, What};
 use crate::lever::Lever;
 use crate::undo::Undo;
 use firedrill_asynq::clock::Time;
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How long before a turn is due the journal is told of it, real time.
 const AHEAD: Duration = Duration::from_millis(500);
@@ -241,6 +242,7 @@ async fn attend(
     loop {
         let left = stand.clock.until(until).saturating_sub(before);
         let due = stand.fleet.next_start().map(|at| stand.clock.until(at));
+        let limits = stand.fleet.next_look_at_limits();
         tokio::select! {
             biased;
             () = tokio::time::sleep(left) => return Ok(Attended::Due(started)),
@@ -253,6 +255,9 @@ async fn attend(
                 (Stir::Look, Some(hands)) => stand.look_behind(hands).await?,
                 (Stir::Look, None) => {}
             },
+            () = tokio::time::sleep_until(limits.unwrap_or_else(Instant::now)), if limits.is_some() => {
+                stand.look_at_limits().await?;
+            }
             () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
                 started += stand.start_again().await?;
             }
@@ -268,19 +273,20 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     stand.lift_points(turn);
     stand.leads_home(turn);
     stand.lift_throttles(turn).await;
+    stand.lift_limits(turn).await?;
     let since = stand.clock.now();
     let seen: Seen = match turn.lever(&plan) {
         None => {
             stand.clocks_are_right(turn);
             Some(stand.has_died_of(turn))
         }
-        Some(
-            Lever::Handler(_)
-            | Lever::Resource { .. }
-            | Lever::Load(_)
-            | Lever::Again { .. }
-            | Lever::Life(_),
-        ) => None,
+        Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Again { .. }) => {
+            None
+        }
+        Some(Lever::Life(lever)) => {
+            stand.pull_life(lever, turn, targets).await?;
+            None
+        }
         Some(Lever::Clock(_)) => {
             // What a wrong clock makes of leases needs no other explanation.
             targets
@@ -303,6 +309,11 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     if let Some(step) = turn.remedy(&plan) {
         stand.fleet.taken_by(step, since);
     }
-    let at_ms = super::since_start(stand.clock);
+    // What programs of others do takes them a while, and is felt before it is done.
+    let at = match turn.what {
+        What::Begin(_) if stand.fleet.stays() => since,
+        _ => stand.clock.now(),
+    };
+    let at_ms = at.millis() - stand.clock.virtual_start.millis();
     Ok(seen.map_or_else(Vec::new, |(bit, saw)| turn.marks(&plan, at_ms, bit, saw)))
 }

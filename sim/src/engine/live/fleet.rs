@@ -2,7 +2,10 @@
 
 mod again;
 mod guests;
+mod limits;
 mod outside;
+mod pods;
+mod release;
 mod throttled;
 
 use crate::engine::live::child::{Told, WorkerChild};
@@ -17,17 +20,21 @@ use crate::engine::live::{LiveError, LiveOptions};
 use crate::http;
 use crate::metrics::kube::{Ended as WhyEnded, Pods};
 use crate::plan::{Backoff, Plan};
+use crate::redis_server::ours::Ours;
 use crate::signals;
+use crate::undo::Journal;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
+use limits::Limited;
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 /// Real time a worker gets beyond its graceful shutdown before it is killed.
 const STOP_SLACK: Duration = Duration::from_millis(500);
@@ -39,6 +46,8 @@ pub(crate) struct Fleet {
     workers: Workers,
     /// Who is asked in Redis whether one of the team's own is there.
     asks: RedisBroker,
+    /// Where it is written down that those end.
+    journal: Journal,
     specs: Vec<WorkerSpec>,
     dir: PathBuf,
     told: UnboundedSender<Told>,
@@ -52,6 +61,11 @@ pub(crate) struct Fleet {
     left: BTreeSet<String>,
     /// What we have done to containers of the team's, by process.
     done: BTreeMap<String, Done>,
+    /// What servers of the team's own have registered, and the hosts of those that were there before.
+    servers: BTreeSet<String>,
+    hosts: BTreeSet<String>,
+    /// Containers that may take less memory, each with the step that does it.
+    limited: Limited,
     /// Those of which a broken release was deployed.
     broken: BTreeSet<String>,
     /// Those that are throttled, and those of them that run.
@@ -67,6 +81,16 @@ pub(crate) struct Fleet {
     awaited: BTreeMap<String, (Time, u32)>,
 }
 
+/// What there is around a fleet when it starts: its Redis, the links to that, what its handlers share, who is asked in Redis whether
+/// one of the team's own is there, and the drill's journal.
+pub(crate) type Around<'a> = (
+    &'a Address,
+    &'a Links,
+    Option<&'a Path>,
+    RedisBroker,
+    Journal,
+);
+
 /// What killing processes came to.
 #[derive(Debug, Default)]
 pub(crate) struct Killed {
@@ -81,7 +105,7 @@ impl Fleet {
     pub(crate) async fn start(
         plan: &Plan,
         options: &LiveOptions,
-        (redis, links, shared, asks): (&Address, &Links, Option<&Path>, RedisBroker),
+        (redis, links, shared, asks, journal): Around<'_>,
         told: UnboundedSender<Told>,
         addresses: (Addresses, usize),
     ) -> Result<Self, LiveError> {
@@ -111,8 +135,9 @@ impl Fleet {
             .collect();
         let mut fleet = Self {
             exe: options.exe.clone(),
-            workers: options.workers.clone(),
+            workers: options.workers.afresh(),
             asks,
+            journal,
             specs,
             dir: options.dir.clone(),
             told,
@@ -122,6 +147,16 @@ impl Fleet {
             first: addresses.1,
             left: BTreeSet::new(),
             done: BTreeMap::new(),
+            servers: match options.workers {
+                Workers::Ours => Ours::of(plan)
+                    .servers()
+                    .iter()
+                    .map(Uuid::to_string)
+                    .collect(),
+                Workers::Theirs(_) => BTreeSet::new(),
+            },
+            hosts: BTreeSet::new(),
+            limited: Limited::default(),
             broken: BTreeSet::new(),
             quotas: BTreeMap::new(),
             throttles: BTreeMap::new(),
@@ -134,6 +169,7 @@ impl Fleet {
                 .collect(),
             awaited: BTreeMap::new(),
         };
+        fleet.meet_pods().await?;
         let names: Vec<String> = fleet
             .specs
             .iter()
@@ -215,6 +251,7 @@ impl Fleet {
         starts: fn(&mut Pods, &str, Time),
         clock: ClockOrigin,
     ) -> Result<(), LiveError> {
+        self.pods_come(names).await?;
         for name in names {
             self.spawn(name).await?;
             let mut specs = self.specs.iter();
@@ -265,8 +302,14 @@ impl Fleet {
             Workers::Ours => WorkerChild::start(&self.exe, spec, self.told.clone()).await?,
             Workers::Theirs(theirs) => {
                 let log = spec.ledger.with_extension("log");
-                let started = theirs.start(&self.exe, (spec, index), &self.asks, &log);
-                started.await?
+                let known = (&self.asks, &self.journal);
+                let started = theirs.start(&self.exe, (spec, index), known, &log);
+                let (child, server) = started.await?;
+                if theirs.stay() {
+                    self.hosts.insert(server.host);
+                }
+                self.servers.insert(server.server_id);
+                child
             }
         };
         self.done.entry(process.to_owned()).or_default().starts += u32::from(spec.incarnation > 0);
@@ -345,6 +388,9 @@ impl Fleet {
     pub(crate) async fn kill(&mut self, names: &[String], clock: ClockOrigin) -> Killed {
         self.let_go(names);
         self.throttles.retain(|name, _| !names.contains(name));
+        if let Some(killed) = self.kill_pods(names, clock).await {
+            return killed;
+        }
         let mut killed = Killed::default();
         for name in names {
             let Some(mut child) = self.running.remove(name) else {
@@ -439,6 +485,9 @@ impl Fleet {
         names: &[String],
         clock: ClockOrigin,
     ) -> Result<String, LiveError> {
+        if self.are_all_pods(names) {
+            return self.roll_pods(names, clock).await;
+        }
         let (_, graceful) = self.stop(names, clock, None).await?;
         let is_broken = |name: &String| self.broken.contains(name);
         let (broken, well): (Vec<String>, Vec<String>) = names.iter().cloned().partition(is_broken);
@@ -452,63 +501,6 @@ impl Fleet {
             saw += &format!(", {ended}");
         }
         Ok(saw)
-    }
-
-    /// Processes go gracefully, and those of another release come under their names, if that boots; answers whether all of that
-    /// was seen, and what was.
-    pub(crate) async fn deploy(
-        &mut self,
-        names: &[String],
-        clock: ClockOrigin,
-        boots: bool,
-    ) -> Result<(bool, String), LiveError> {
-        self.tell(names, |pods, name| pods.deploys(name, boots));
-        for name in names {
-            self.find(name, false);
-            match boots {
-                true => self.broken.remove(name),
-                false => self.broken.insert(name.clone()),
-            };
-        }
-        let (there, graceful) = self.stop(names, clock, None).await?;
-        let all = names.len();
-        if !boots {
-            let (seen, ended) = self.fail_to_boot(names, clock).await?;
-            let saw =
-                format!("SIGTERM; {there} of {all} processes gone, {graceful} gracefully; {ended}");
-            return Ok((there == all && seen, saw));
-        }
-        self.let_go(names);
-        self.begin_anew(names, Pods::starts, clock).await?;
-        for name in names {
-            self.find(name, true);
-        }
-        let saw = format!("{all} started, {graceful} stopped gracefully before");
-        Ok((true, saw))
-    }
-
-    /// Starts processes of a broken release, and waits until they have ended; answers whether all did, with an error, and what
-    /// they said.
-    async fn fail_to_boot(
-        &mut self,
-        names: &[String],
-        clock: ClockOrigin,
-    ) -> Result<(bool, String), LiveError> {
-        let (mut ended, mut last) = (0, String::new());
-        for name in names {
-            let Some(spec) = self.specs.iter().find(|spec| spec.process == *name) else {
-                continue;
-            };
-            let failed = WorkerChild::start_broken(&self.exe, spec).await?;
-            self.tell([name], |pods, name| pods.fails(name, clock.now()));
-            ended += usize::from(failed.code.is_some_and(|code| code != 0));
-            last = failed.said;
-        }
-        let all = names.len();
-        Ok((
-            ended == all,
-            format!("{ended} of {all} new ones ended at boot: {last}"),
-        ))
     }
 
     /// Those that have ended since then were taken away by the remedy of this step.

@@ -7,6 +7,7 @@
 
 mod orders;
 mod server;
+mod strangers;
 
 use super::LiveError;
 use super::director::Done;
@@ -16,14 +17,16 @@ use crate::audit::REDIS;
 use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
 use crate::plan::{Plan, Step};
 use crate::remedy::KINDS;
+use crate::signals;
 use firedrill_asynq::keys;
 use firedrill_reports::record::{Action, Deed, Mark};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use strangers::Strangers;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// Real time between looks, and between questions to Docker, whose answers take a program each.
+/// Real time between looks, and between questions that take more, to Docker and Kubernetes a program each.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,7 @@ pub(super) struct Hands {
     orders: UnboundedReceiver<String>,
     told: UnboundedSender<Done>,
     look: Interval,
-    /// When the drill began, Unix seconds, and when Docker was asked last what was done to containers since.
+    /// When the drill began, Unix seconds, and when it was asked last what was done to containers since, and who works.
     began: f64,
     asked: Instant,
     /// Steps that are on, and those of their targets that were started again from outside.
@@ -48,6 +51,7 @@ pub(super) struct Hands {
     ordered: Vec<What>,
     /// What Redis is set to.
     redis: server::Watched,
+    strangers: Strangers,
 }
 
 /// What the director hears of people.
@@ -76,6 +80,7 @@ impl Hands {
             mended: BTreeSet::new(),
             ordered: Vec::new(),
             redis: server::Watched::default(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -191,12 +196,21 @@ impl Stand {
                 step: None,
             });
         }
-        actions.extend(self.look_at_containers(hands, now_ms).await?);
+        if hands.asked.elapsed() >= ASK_EVERY {
+            hands.asked = Instant::now();
+            actions.extend(self.look_at_containers(hands, now_ms).await?);
+            actions.extend(self.look_for_strangers(hands, now_ms).await);
+        }
         actions.extend(self.look_at_redis(&mut hands.redis, now_ms).await);
         let mut over = Vec::new();
         for (step, restarted) in &hands.open {
             let step_of_plan = &plan.timeline[*step];
-            if let Some(saw) = self.is_mended(step_of_plan, restarted, &hands.redis).await {
+            let relieved = hands.strangers.relieved(*step).cloned();
+            let saw = match relieved {
+                Some(saw) => Some(saw),
+                None => self.is_mended(step_of_plan, restarted, &hands.redis).await,
+            };
+            if let Some(saw) = saw {
                 over.push(*step);
                 let subject = match step_of_plan.fault.begin() {
                     Lever::Redis(_) => REDIS.to_owned(),
@@ -220,16 +234,13 @@ impl Stand {
         Ok(())
     }
 
-    /// Asks Docker, now and then, what people have done to containers; those that run again by it are no longer as the plan left them.
+    /// Asks Docker or Kubernetes what people have done to containers or pods; those that run again by it are no longer as
+    /// the plan left them.
     async fn look_at_containers(
         &mut self,
         hands: &mut Hands,
         now_ms: i64,
     ) -> Result<Vec<Action>, LiveError> {
-        if hands.asked.elapsed() < ASK_EVERY {
-            return Ok(Vec::new());
-        }
-        hands.asked = Instant::now();
         let touched = self.fleet.touched(hands.began, self.clock).await?;
         for of in touched.iter().filter(|of| of.runs_again) {
             for (step, again) in &mut hands.open {
@@ -262,9 +273,9 @@ impl Stand {
         let again: Vec<String> = again.cloned().collect();
         if all > 0 && again.len() == all {
             let up = self.fleet.are_up(&again);
-            let what = match self.fleet.contained(&again).len() {
-                0 => "processes were started again from outside",
-                _ => "containers run again, by what was done from outside",
+            let what = match self.fleet.are() {
+                "processes" => "processes were started again from outside".to_owned(),
+                what => format!("{what} run again, by what was done from outside"),
             };
             return up.then(|| format!("{all} of {all} {what}"));
         }
@@ -300,6 +311,7 @@ impl Stand {
                     return None;
                 }
                 let seen = self.redis.seen().await?;
+                signals::forget(pid);
                 self.is_there();
                 Some(format!("SIGCONT from outside; {seen}"))
             }
@@ -309,9 +321,14 @@ impl Stand {
     }
 }
 
-/// Whether what a step did to a container is over when that runs.
+/// Whether what a step did to a container or a pod is over when that runs.
 fn is_over_when_it_runs(step: &Step, plan: &Plan) -> bool {
-    matches!(step.fault.begin(), Lever::Process(ProcessLever::Stop)) || ends_by_restart(step, plan)
+    let begin = step.fault.begin();
+    let is_undone = matches!(
+        begin,
+        Lever::Process(ProcessLever::Stop | ProcessLever::Deploy { boots: false })
+    );
+    is_undone || ends_by_restart(step, plan)
 }
 
 /// Whether the plan ends a fault by starting its processes again.

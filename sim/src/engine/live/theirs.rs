@@ -6,17 +6,22 @@
 //! Redis counts.
 
 mod container;
+mod pods;
 mod template;
 
 pub(crate) use container::Done;
+pub use pods::Crew;
+pub(crate) use pods::Rollout;
 pub use template::{Template, TemplateError};
 
-use crate::engine::live::child::{ChildError, WorkerChild};
+use crate::engine::live::account::ends;
+use crate::engine::live::child::{ChildError, Group, WorkerChild};
 use crate::engine::live::scraper::Page;
 use crate::guard;
 use crate::http::get::Url;
 use crate::redis_server::docker::guest::Guest;
 use crate::toxiproxy::Proxy;
+use crate::undo::Journal;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::ClockOrigin;
@@ -44,7 +49,7 @@ pub enum Workers {
     #[default]
     Ours,
     /// Processes of the team's own.
-    Theirs(Theirs),
+    Theirs(Box<Theirs>),
 }
 
 /// Workers of the team's own.
@@ -55,7 +60,7 @@ pub struct Theirs {
     /// Where the metrics of each process are, in the plan's order; none: nobody scrapes them.
     pub metrics: Vec<Url>,
     /// The proxy that they all go through to Redis; `None`: nothing is done to their links, unless those are ours.
-    pub proxy: Option<Box<Proxy>>,
+    pub proxy: Option<Proxy>,
 }
 
 /// What workers of the team's own are.
@@ -65,6 +70,8 @@ pub enum How {
     Command(Started),
     /// Containers that run already, one for each process, in the plan's order.
     Containers(Vec<Guest>),
+    /// The pods of a deployment, as many as there are processes at the start.
+    Pods(Crew),
 }
 
 /// How a process is started.
@@ -88,7 +95,31 @@ impl Workers {
             Self::Theirs(theirs) => Some(match theirs.how {
                 How::Command(_) => "the team's own, by a command",
                 How::Containers(_) => "the team's own, in containers",
+                How::Pods(_) => "the team's own, in the pods of a deployment",
             }),
+        }
+    }
+
+    /// The same for another drill.
+    pub(crate) fn afresh(&self) -> Self {
+        match (self, self.crew()) {
+            (Self::Theirs(theirs), Some(crew)) => Self::Theirs(Box::new(Theirs {
+                how: How::Pods(crew.afresh()),
+                metrics: theirs.metrics.clone(),
+                proxy: theirs.proxy.clone(),
+            })),
+            _ => self.clone(),
+        }
+    }
+
+    /// The pods that work, if they are in pods.
+    pub(crate) fn crew(&self) -> Option<&Crew> {
+        match self {
+            Self::Ours => None,
+            Self::Theirs(theirs) => match &theirs.how {
+                How::Pods(crew) => Some(crew),
+                How::Command(_) | How::Containers(_) => None,
+            },
         }
     }
 
@@ -108,17 +139,26 @@ impl Theirs {
     /// The container of a process, by its number, if they are in containers.
     pub(crate) fn guest(&self, index: usize) -> Option<&Guest> {
         match &self.how {
-            How::Command(_) => None,
+            How::Command(_) | How::Pods(_) => None,
             How::Containers(guests) => guests.get(index),
+        }
+    }
+
+    /// What their processes are.
+    pub(crate) fn are(&self) -> &'static str {
+        match self.how {
+            How::Command(_) => "processes",
+            How::Containers(_) => "containers",
+            How::Pods(_) => "pods",
         }
     }
 
     /// Whether they are here before the drill, and stay.
     pub(crate) fn stay(&self) -> bool {
-        matches!(self.how, How::Containers(_))
+        !matches!(self.how, How::Command(_))
     }
 
-    /// Starts the process of `spec`, number `index` of the plan's, unless it runs, and waits until its asynq server has registered.
+    /// Starts the process of `spec`, number `index` of the plan's, unless it runs or its deployment does so, and waits until its asynq server has registered, which is answered, too.
     /// What it prints goes to `log`, if we have started it.
     ///
     /// # Errors
@@ -127,9 +167,9 @@ impl Theirs {
         &self,
         exe: &Path,
         (spec, index): (&WorkerSpec, usize),
-        asks: &RedisBroker,
+        (asks, journal): (&RedisBroker, &Journal),
         log: &Path,
-    ) -> Result<WorkerChild, ChildError> {
+    ) -> Result<(WorkerChild, ServerInfo), ChildError> {
         let failed = |reason: String| ChildError {
             process: spec.process.clone(),
             reason,
@@ -137,10 +177,17 @@ impl Theirs {
         let page = self.page(index);
         let (server, child) = match &self.how {
             How::Command(started) => {
-                let mut child = started.spawn(exe, (spec, index), log).map_err(failed)?;
+                // What it has started ends with it, also if it does not register.
+                let (group, mut child) = {
+                    let child = started.spawn(exe, (spec, index), log).map_err(failed)?;
+                    (Group::of(&child), child)
+                };
+                // Who kills us before it has registered leaves it to the reaper.
+                let noted = journal.note(None, &ends(child.id().into_iter()));
+                noted.map_err(|error| failed(error.to_string()))?;
                 let server = registered(&mut child, asks).await;
                 let server = server.map_err(|why| failed(format!("{why}{}", last_words(log))))?;
-                let child = WorkerChild::of_team(child, &spec.process, page);
+                let child = WorkerChild::of_team((child, group), &spec.process, page);
                 (server, child)
             }
             How::Containers(guests) => {
@@ -148,6 +195,11 @@ impl Theirs {
                 let guest = guest.ok_or_else(|| failed("there is no container for it".into()))?;
                 let server = container::started(guest, asks).await.map_err(failed)?;
                 let child = WorkerChild::of_guest(guest.clone(), &spec.process, page);
+                (server, child)
+            }
+            How::Pods(crew) => {
+                let server = crew.start(index, asks).await.map_err(failed)?;
+                let child = WorkerChild::of_pod((crew.clone(), index), &spec.process, page);
                 (server, child)
             }
         };
@@ -161,7 +213,7 @@ impl Theirs {
                 served.join(", ")
             )));
         }
-        Ok(child)
+        Ok((child, server))
     }
 }
 

@@ -380,6 +380,16 @@ type Heard = (
     mpsc::UnboundedReceiver<Death>,
 );
 
+/// How far a clock at the speed of real time is behind that, whole seconds: workers of others go by the time of day, and it began before
+/// they had been found.
+fn behind_s(clock: ClockOrigin) -> i64 {
+    let real_ms = ClockOrigin::real_time().now().millis();
+    match clock.speed == 1.0 {
+        true => ((real_ms - clock.now().millis()).max(0) + 999) / 1_000,
+        false => 0,
+    }
+}
+
 /// The observer. Dropping it ends it.
 pub(crate) struct Watch {
     pub(crate) roster: Roster,
@@ -410,7 +420,7 @@ impl Watch {
                 .task_types()
                 .map(|(_, queue)| queue)
                 .collect(),
-            ahead_s: plan.most_skew_ms()[0] / 1_000,
+            ahead_s: plan.most_skew_ms()[0] / 1_000 + behind_s(clock),
             tasks_change: plan.changes_tasks(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

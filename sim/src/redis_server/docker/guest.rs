@@ -1,7 +1,13 @@
 //! Containers of somebody else's that take part in a drill: found by name, label or Compose service, and touched only if a label on
 //! them says that they may be.
 
-use super::{DONE_WITHIN, docker_says, ran};
+mod memory;
+
+pub use memory::MemoryLimit;
+pub(crate) use memory::set_memory_back;
+
+use super::{DONE_WITHIN, PROGRAM, docker_says, is_gone};
+use crate::program;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,6 +91,7 @@ struct Inspected {
     name: String,
     state: State,
     config: Config,
+    host_config: HostConfig,
 }
 
 /// How a container is.
@@ -96,6 +103,16 @@ struct State {
     paused: bool,
     #[serde(default)]
     exit_code: i64,
+}
+
+/// What it may take.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HostConfig {
+    #[serde(default)]
+    memory: u64,
+    #[serde(default)]
+    memory_swap: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,6 +127,16 @@ impl Inspected {
     fn agrees(&self) -> bool {
         let labels = self.config.labels.as_ref();
         labels.is_some_and(|labels| labels.get(CONSENT).is_some_and(|value| value == "true"))
+    }
+
+    /// For those who have no runtime; `None`: there is no such container.
+    fn of(docker: &Path, id: &GuestId) -> io::Result<Option<Self>> {
+        let inspect = ["container", "inspect", "--", &id.0];
+        match program::ran(docker, &inspect, DONE_WITHIN) {
+            Ok(text) => Self::parsed(&text).map(Some).map_err(io::Error::other),
+            Err(error) if is_gone(&error.to_string()) => Ok(None),
+            Err(error) => Err(io::Error::other(format!("docker inspect: {error}"))),
+        }
     }
 
     fn parsed(text: &str) -> Result<Self, GuestError> {
@@ -189,6 +216,15 @@ impl Guest {
     /// When Docker does not tell.
     pub async fn hostname(&self) -> Result<String, GuestError> {
         Ok(self.inspected().await?.config.hostname)
+    }
+
+    /// Whether it has ended because it may take no more memory.
+    ///
+    /// # Errors
+    /// When Docker does not tell.
+    pub(crate) async fn is_out_of_memory(&self) -> Result<bool, GuestError> {
+        let state = self.inspected().await?.state;
+        Ok(!state.running && state.exit_code == KILLED)
     }
 
     /// Whether it runs, and is not frozen.
@@ -312,24 +348,16 @@ async fn inspect(docker: &Path, name: &str) -> Result<Option<String>, GuestError
     }
 }
 
-fn is_gone(said: &str) -> bool {
-    said.to_lowercase().contains("no such container")
-}
-
 /// Lets a container go on that a drill has frozen, or starts one that it has ended: `verb` is `unpause` or `start`. One that is
 /// gone, is so already, or whose owner has not agreed, is left alone.
 ///
 /// # Errors
 /// When Docker cannot be asked, or refuses.
 pub(crate) fn undo(verb: &str, id: &GuestId) -> io::Result<()> {
-    let docker = super::on_path()?;
-    let inspect = ["container", "inspect", "--", &id.0];
-    let text = match ran(&docker, &inspect, DONE_WITHIN)? {
-        Ok(text) => text,
-        Err(said) if is_gone(&said) => return Ok(()),
-        Err(said) => return Err(io::Error::other(format!("docker inspect: {said}"))),
+    let docker = program::on_path(PROGRAM)?;
+    let Some(found) = Inspected::of(&docker, id)? else {
+        return Ok(());
     };
-    let found = Inspected::parsed(&text).map_err(io::Error::other)?;
     let is_so = match verb {
         "unpause" => !found.state.paused,
         _ => found.state.running,
@@ -337,7 +365,7 @@ pub(crate) fn undo(verb: &str, id: &GuestId) -> io::Result<()> {
     if is_so || !found.agrees() {
         return Ok(());
     }
-    let done = ran(&docker, &[verb, &id.0], DONE_WITHIN)?;
+    let done = program::ran(&docker, &[verb, &id.0], DONE_WITHIN);
     done.map(drop)
-        .map_err(|said| io::Error::other(format!("docker {verb}: {said}")))
+        .map_err(|error| io::Error::other(format!("docker {verb}: {error}")))
 }

@@ -1,4 +1,4 @@
-//! The team's containers among the workers of a drill, and what others do to them.
+//! The team's containers among the workers of a drill, and what others do to them, and to pods.
 
 use super::Fleet;
 use crate::engine::live::LiveError;
@@ -7,14 +7,13 @@ use crate::metrics::kube::Pods;
 use crate::redis_server::docker::guest::GuestId;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_reports::record::Meddling;
-use std::collections::BTreeSet;
 
-/// A container that others have had a hand in.
+/// A container or a deployment that others have had a hand in.
 #[derive(Debug)]
 pub(crate) struct Touched {
-    /// Its process in the plan.
+    /// Its process in the plan, or the deployment.
     pub(crate) process: String,
-    /// What Docker's events say.
+    /// What Docker or Kubernetes say.
     pub(crate) saw: String,
     /// Whether it runs, and was started or let go on by them.
     pub(crate) runs_again: bool,
@@ -51,9 +50,10 @@ impl Fleet {
         let guests = processes
             .filter_map(|(index, spec)| Some((spec.process.clone(), theirs.guest(index)?.clone())));
         let guests: Vec<_> = guests.collect();
-        let mut touched = Vec::new();
+        let mut touched = self.pods_touched(clock).await?;
         for (process, guest) in guests {
-            let done = self.done.get(&process).copied().unwrap_or_default();
+            let mut done = self.done.get(&process).copied().unwrap_or_default();
+            done.ends += u32::from(self.awaited.contains_key(&process));
             let Ok(Some((saw, seen))) = done.beyond(&guest, from).await else {
                 continue;
             };
@@ -82,12 +82,14 @@ impl Fleet {
         let Workers::Theirs(theirs) = &self.workers else {
             return Vec::new();
         };
-        let mut found = Vec::new();
+        let mut found: Vec<_> = self.pods_meddled().await.into_iter().collect();
         for (index, spec) in self.specs.iter().enumerate() {
             let Some(guest) = theirs.guest(index) else {
                 continue;
             };
-            let done = self.done.get(&spec.process).copied().unwrap_or_default();
+            let mut done = self.done.get(&spec.process).copied().unwrap_or_default();
+            // One that has died of the plan, and was not started again yet.
+            done.ends += u32::from(self.awaited.contains_key(&spec.process));
             let (what, saw) = match done.beyond(guest, from).await {
                 Ok(None) => continue,
                 Ok(Some((saw, _))) => (Meddling::Ended, saw),
@@ -101,12 +103,16 @@ impl Fleet {
         found
     }
 
-    /// Those of these processes that are containers.
-    pub(crate) fn contained(&self, names: &[String]) -> BTreeSet<String> {
-        let contained = names.iter().filter(|name| {
-            let name = std::slice::from_ref(*name);
-            !self.guests(name).is_empty()
-        });
-        contained.cloned().collect()
+    /// Whether its processes were there before the drill, and stay.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(&self.workers, Workers::Theirs(theirs) if theirs.stay())
+    }
+
+    /// What its processes are.
+    pub(crate) fn are(&self) -> &'static str {
+        match &self.workers {
+            Workers::Theirs(theirs) => theirs.are(),
+            Workers::Ours => "processes",
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{Fleet, WhyEnded};
 use crate::plan::Plan;
+use crate::signals;
 use firedrill_asynq::clock::Time;
+use firedrill_asynq::message::ServerInfo;
 
 /// When a process that was ended from outside is started again, virtual milliseconds.
 const AGAIN_MS: i64 = 2_000;
@@ -32,6 +34,12 @@ impl Fleet {
         ended
     }
 
+    /// Whether a server is of a worker of the drill's. Those that were there before are known by their hosts: what runs there is theirs
+    /// also when others have started it again.
+    pub(crate) fn knows(&self, server: &ServerInfo) -> bool {
+        self.servers.contains(&server.server_id) || self.hosts.contains(&server.host)
+    }
+
     /// From its next start on, a process goes by this plan.
     pub(crate) fn starts_with(&mut self, process: &str, plan: &Plan) {
         let mut specs = self.specs.iter_mut();
@@ -51,10 +59,11 @@ impl Fleet {
         })
     }
 
-    /// Processes that the plan had stopped go on: they are looked after again.
+    /// Processes that the plan had stopped go on: they are looked after again, and that is known.
     pub(crate) fn go_on(&self, names: &[String]) {
         for name in names {
             if let (Some(roster), Some(child)) = (&self.roster, self.running.get(name)) {
+                child.id().into_iter().for_each(signals::forget);
                 roster.is_there(name, child.id(), child.ledger());
             }
         }

@@ -1,11 +1,12 @@
 //! Levers on worker processes: signals, and members that come and go.
 
-use crate::agenda::Turn;
+use crate::agenda::{Turn, What};
 use crate::engine::live::LiveError;
+use crate::engine::live::child::{Effect, Told};
 use crate::engine::live::fleet::Killed;
 use crate::engine::live::stand::Stand;
 use crate::engine::live::throttle::{Quota, Throttled};
-use crate::lever::{Lever, ProcessLever};
+use crate::lever::{Lever, LifeLever, ProcessLever};
 use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::settings::HEARTBEAT_INTERVAL_MS;
 use rustix::process::Signal;
@@ -132,6 +133,55 @@ impl Stand {
                 self.fleet.unthrottle(&step.targets, self.clock.now()).await;
             }
         }
+    }
+
+    /// Containers of the team's get less memory, which is told as the step's first effect. Processes of ours know the plan and the time.
+    pub(in crate::engine::live) async fn pull_life(
+        &mut self,
+        lever: LifeLever,
+        turn: Turn,
+        targets: &[String],
+    ) -> Result<(), LiveError> {
+        let (LifeLever::Leak { limit_bytes, .. }, What::Begin(step)) = (lever, turn.what) else {
+            return Ok(());
+        };
+        let limited = self
+            .fleet
+            .limit_memory(targets, (step, limit_bytes))
+            .await?;
+        if limited.len() == targets.len() {
+            let effects = limited.into_iter().map(|process| Effect {
+                process,
+                step,
+                at: self.clock.now(),
+            });
+            for effect in effects {
+                // Nobody listens only when the drill is over.
+                let _ = self.told.send(Told::Effect(effect));
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps that end give containers back the memory that they might take.
+    pub(in crate::engine::live) async fn lift_limits(
+        &mut self,
+        turn: Turn,
+    ) -> Result<(), LiveError> {
+        for step in turn.ends(&self.plan) {
+            self.fleet.lift_limits(step).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for containers that have died for want of memory; an orchestrator starts them again.
+    pub(in crate::engine::live) async fn look_at_limits(&mut self) -> Result<(), LiveError> {
+        for (step, death) in self.fleet.look_at_limits(self.clock).await {
+            self.roster.died_of(step);
+            self.fleet.has_died(&death);
+            self.tell_addresses()?;
+        }
+        Ok(())
     }
 
     /// Starts processes again that have died by themselves and are due; answers how many.

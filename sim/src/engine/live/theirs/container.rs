@@ -15,31 +15,45 @@ use tokio::time::Instant;
 /// # Errors
 /// When Docker refuses, or no server registers within 20 s.
 pub(super) async fn started(guest: &Guest, asks: &RedisBroker) -> Result<ServerInfo, String> {
-    let inspector = Inspector::new(asks.clone());
-    let real = ClockOrigin::real_time();
-    let servers = async |host: &str| -> Result<Vec<ServerInfo>, String> {
-        let list = inspector.servers(real.now()).await;
-        let list = list.map_err(|error| format!("Redis: {error}"))?;
-        let infos = list.servers.into_iter().map(|server| server.info);
-        Ok(infos.filter(|info| info.host == host).collect())
-    };
     let said = |error: GuestError| error.to_string();
     let host = guest.hostname().await.map_err(said)?;
-    let before = servers(&host).await?;
+    let before = servers_of(&host, asks).await?;
     let before: BTreeSet<String> = before.into_iter().map(|info| info.server_id).collect();
     let is_new = guest.start().await.map_err(said)?;
+    let before = if is_new { before } else { BTreeSet::new() };
+    registered(&host, &before, asks, &format!("container {}", guest.name)).await
+}
+
+/// The servers that say that they are on a host.
+async fn servers_of(host: &str, asks: &RedisBroker) -> Result<Vec<ServerInfo>, String> {
+    let list = Inspector::new(asks.clone())
+        .servers(ClockOrigin::real_time().now())
+        .await;
+    let list = list.map_err(|error| format!("Redis: {error}"))?;
+    let infos = list.servers.into_iter().map(|server| server.info);
+    Ok(infos.filter(|info| info.host == host).collect())
+}
+
+/// Waits until a server that is none of `before` has registered from a host, which is `what`.
+///
+/// # Errors
+/// When none does within 20 s.
+pub(super) async fn registered(
+    host: &str,
+    before: &BTreeSet<String>,
+    asks: &RedisBroker,
+    what: &str,
+) -> Result<ServerInfo, String> {
     let began = Instant::now();
     loop {
-        let mut found = servers(&host).await?.into_iter();
-        let found = found.find(|info| !is_new || !before.contains(&info.server_id));
-        if let Some(info) = found {
+        let mut found = servers_of(host, asks).await?.into_iter();
+        if let Some(info) = found.find(|info| !before.contains(&info.server_id)) {
             return Ok(info);
         }
         if began.elapsed() >= REGISTERS_WITHIN {
             return Err(format!(
-                "no asynq server of container {} (host {host}) has registered within {} s: does it work on the Redis that --redis \
-                 names, in the same database?",
-                guest.name,
+                "no asynq server of {what} (host {host}) has registered within {} s: does it work on the Redis that --redis names, \
+                 in the same database?",
                 REGISTERS_WITHIN.as_secs()
             ));
         }
