@@ -174,6 +174,8 @@ workers:
   - { name: w, concurrency: 10, retry_delay: { constant: 5s, factor: 3, jitter: 5% } }
 ";
     insta::assert_snapshot!(report(text), @r"
+    s.yaml:3:9: a family other than benign needs an incident
+        write `incidents: [{ cause: ..., wanted: page, within: 3m }]`
     s.yaml:8:70: from: only `poisson` and `constant` arrivals have it
         a cron entry says its times itself
     s.yaml:9:80: until: only `poisson` and `constant` arrivals have it

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(
             of(typed, &given),
             "firedrill load --rate 200/s --duration 10s --evenly --queue a:2 --queue b:1 --beside --seed 7 --redis \
-             redis://127.0.0.1:6379"
+             'redis://:***@127.0.0.1:6379'"
         );
         assert_eq!(
             of("firedrill load", &Redis::Auto),

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_remedy_that_people_name_is_had_now_or_they_are_told_why_not() {
-        let one = |fault: &str| {
+        let one = |fault: &str, cause: &str| {
             let crash =
                 "fault: worker.kill, select: all, until: { at: 55m, remedy: worker.restart }";
             assert!(CRASH.contains(crash));
@@ -150,9 +150,16 @@ mod tests {
                 "concurrency: 10 }",
                 "concurrency: 10, restart: { backoff: 10s, factor: 1 } }",
             );
-            plan(&restarted.replace(crash, fault))
+            let broken = restarted.replace(crash, fault);
+            plan(&broken.replace("cause: worker-crashed", &format!("cause: {cause}")))
         };
-        let asked = |fault: &str, order: &str| way(&one(fault), 0, order);
+        let asked = |fault: &str, order: &str| {
+            let cause = match fault.contains("redis") {
+                true => "resource-exhaustion",
+                false => "worker-crashed",
+            };
+            way(&one(fault, cause), 0, order)
+        };
         let full = "fault: redis.full, until: { at: 40m }";
         let raise = "redis.raise-maxmemory";
         assert_eq!(asked(full, raise), Some(Ordered::Now(What::End(0))));
