@@ -19,8 +19,15 @@ use tempfile::TempDir;
 /// A fault that begins after 20 s and is on until `until`, in a drill that goes on for longer than all others here need to
 /// begin, however slow the machine.
 fn text(fault: &Value, until: &str) -> String {
-    first_scenario(fault)
-        .replace("duration: 200s", "duration: 1h")
+    let lines = first_scenario(fault);
+    let lines = lines
+        .lines()
+        .map(|line| match line.starts_with("duration: ") {
+            true => "duration: 1h\n".to_owned(),
+            false => format!("{line}\n"),
+        });
+    let scenario: String = lines.collect();
+    scenario
         .replace("at: 60s", "at: 20s")
         .replace("warmup: 30s", "warmup: 10s")
         .replace("at: 2m", &format!("at: {until}"))
@@ -59,7 +66,7 @@ impl Killed {
             .arg("run")
             .args(more)
             .args(names);
-        let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let quiet = command.stdout(Stdio::null());
         Self {
             firedrill: quiet.spawn().unwrap(),
             family: Vec::new(),

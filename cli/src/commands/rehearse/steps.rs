@@ -86,24 +86,24 @@ fn step(plan: &Plan, turn: Turn, own: Option<TeamsOwn>) -> Vec<String> {
 
 /// Who works.
 fn workers(plan: &Plan, target: &args::Target) -> String {
-    let count = plan.processes().len();
-    let processes = match count {
-        1 => "1 process".to_owned(),
-        count => format!("{count} processes"),
-    };
+    let processes = counted(plan.processes().len(), "worker process");
     match (target.own(), &target.worker_kube) {
-        (_, Some(named)) => named.to_string(),
-        (Some(TeamsOwn::Containers), _) => counted(count, "container") + " of yours",
-        (Some(_), _) => processes + " of your command",
-        (None, _) => processes + " of our own",
+        (_, Some(named)) => format!("the pods of {named}"),
+        (Some(TeamsOwn::Containers), _) => {
+            counted(plan.processes().len(), "container") + " that run already"
+        }
+        (Some(_), _) => processes + ", started by --worker-cmd",
+        (None, _) => processes + ", firedrill's own",
     }
 }
 
 /// How they are left.
 fn left(own: Option<TeamsOwn>) -> &'static str {
     match own {
-        Some(TeamsOwn::Pods) => "it wants as many pods as it did, of the release that it had",
-        Some(TeamsOwn::Containers) => "they run, as they did before",
+        Some(TeamsOwn::Pods) => {
+            "the deployment is scaled as it was and has the release that it had"
+        }
+        Some(TeamsOwn::Containers) => "they run again",
         Some(TeamsOwn::Processes) | None => "they are ended",
     }
 }

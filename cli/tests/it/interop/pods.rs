@@ -136,6 +136,11 @@ impl Team {
             .unwrap_or(0)
     }
 
+    /// How many pods there are, those that go included.
+    fn has(&self) -> usize {
+        self.kubectl(&["get", "pods", "-o", "name"]).lines().count()
+    }
+
     /// How many pods it wants, and what they run.
     fn wants(&self) -> (u64, String) {
         let spec = &self.deployment()["spec"];
@@ -158,7 +163,10 @@ impl Team {
     }
 
     fn command(&self, dir: &Path) -> Command {
-        self.command_of(dir, &["run", "s.yaml", "--group-wait=0s"])
+        self.command_of(
+            dir,
+            &["run", "s.yaml", "--group-wait=0s", "--group-interval=1s"],
+        )
     }
 
     fn command_of(&self, dir: &Path, words: &[&str]) -> Command {
@@ -370,7 +378,9 @@ fn a_teams_pods_take_part_and_the_deployment_is_left_as_it_was() {
     assert_eq!(team.wants(), (2, IMAGE.to_owned()));
 
     // They are there for the next one, and what others do to them meanwhile is told.
-    wait_until("two pods to be left", || team.ready() == 2);
+    wait_until("two pods to be left", || {
+        team.has() == 2 && team.ready() == 2
+    });
     let quiet: Vec<&str> = SCENARIO
         .lines()
         .filter(|line| !line.contains("worker.") && !line.contains("workers.scale"))
