@@ -192,16 +192,19 @@ fn whole(text: &str) -> Markup {
     markup! { (self::text(text)) }
 }
 
-/// Text of which a narrow column may break the names between their words, where each begins with a capital or after a mark.
+/// Text of which a narrow column may break the names between their words, where each begins with a capital or after a mark that joins
+/// them; a sign is none.
 fn breakable(text: &str) -> Markup {
     let text = self::text(text);
     let mut words = vec![String::new()];
-    let mut before = ' ';
+    let (mut before, mut joins) = (' ', false);
     for letter in text.chars() {
         let begins = before.is_lowercase() && letter.is_uppercase();
-        if begins || matches!(before, '_' | '+' | '/') {
+        let joined = matches!(before, '_' | '+' | '/') && joins;
+        if begins || joined {
             words.push(String::new());
         }
+        joins = before.is_alphanumeric();
         if let Some(word) = words.last_mut() {
             word.push(letter);
         }
