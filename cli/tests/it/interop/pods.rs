@@ -10,6 +10,7 @@ use super::team::{all_was_seen, record, worker};
 use crate::kube::ApiServer;
 use crate::nodes::Node;
 use crate::support::{firedrill, need, wait_until};
+use redis::Commands;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -395,7 +396,10 @@ fn a_teams_pods_take_part_and_the_deployment_is_left_as_it_was() {
     fs::write(dir.path().join("s.yaml"), quiet).unwrap();
     let (code, told, also) = std::thread::scope(|scope| {
         let run = scope.spawn(|| team.run(dir.path()));
-        std::thread::sleep(Duration::from_secs(8));
+        let done = "asynq:{default}:processed";
+        wait_until("tasks to be done", || {
+            team.redis.connection().exists(done).unwrap()
+        });
         team.kubectl(&["rollout", "restart", "deployment/mail"]);
         run.join().unwrap()
     });
