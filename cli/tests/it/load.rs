@@ -233,16 +233,17 @@ fn erlang_c_is_that_of_the_tables() {
     assert!((erlang_c(5.0, 0.1, 1) - 0.1).abs() < 1e-9);
 }
 
-/// A load of 40 tasks a second on two slots, whose handlers work 30 ms on average, exponentially; `None`: the machine was too busy for it.
-/// One that has no time for whoever sends has none for whoever works, and then the queue is not the one of the books.
+/// A load of 20 tasks a second on two slots, whose handlers work 60 ms on average, exponentially, which is long beside what a busy
+/// machine adds; `None`: it was too busy even so. One that has no time for whoever sends has none for whoever works, and then the queue
+/// is not the one of the books.
 fn two_servers(seed: &str) -> Option<(tempfile::TempDir, LoadRecord)> {
     let (dir, _, record, _) = loaded(&[
         "--rate",
-        "40/s",
+        "20/s",
         "--duration",
         "36s",
         "--service",
-        "exponential:30ms",
+        "exponential:60ms",
         "--concurrency",
         "2",
         "--poll",
@@ -253,7 +254,7 @@ fn two_servers(seed: &str) -> Option<(tempfile::TempDir, LoadRecord)> {
         seed,
     ]);
     let late = record.latencies[Stage::Lateness].quantile(0.99).unwrap();
-    match record.doubts().is_empty() && late <= 0.005 {
+    match record.doubts().is_empty() && late <= 0.015 {
         true => Some((dir, record)),
         false => {
             println!("seed {seed}: 1 % of the tasks were sent {late} s late or more");
@@ -266,7 +267,7 @@ fn two_servers(seed: &str) -> Option<(tempfile::TempDir, LoadRecord)> {
 fn waits_at_a_low_rate_are_those_of_queueing_theory() {
     need!("redis-server");
     let Some((dir, record)) = ["1", "2", "3"].into_iter().find_map(two_servers) else {
-        return skip("a machine that has time for 40 tasks a second");
+        return skip("a machine that has time for 20 tasks a second");
     };
     // Means of three seconds each say how sure the mean is.
     let mut batches = [(0.0, 0.0); 12];

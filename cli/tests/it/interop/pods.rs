@@ -142,6 +142,15 @@ impl Team {
         self.kubectl(&["get", "pods", "-o", "name"]).lines().count()
     }
 
+    /// Whether it has two pods, and its status is that of what it wants now and not of what it wanted before.
+    fn has_settled(&self) -> bool {
+        let deployment = self.deployment();
+        let status = &deployment["status"];
+        status["observedGeneration"] == deployment["metadata"]["generation"]
+            && status["readyReplicas"] == 2
+            && self.has() == 2
+    }
+
     /// How many pods it wants, and what they run.
     fn wants(&self) -> (u64, String) {
         let spec = &self.deployment()["spec"];
@@ -379,9 +388,7 @@ fn a_teams_pods_take_part_and_the_deployment_is_left_as_it_was() {
     assert_eq!(team.wants(), (2, IMAGE.to_owned()));
 
     // They are there for the next one, and what others do to them meanwhile is told.
-    wait_until("two pods to be left", || {
-        team.has() == 2 && team.ready() == 2
-    });
+    wait_until("two pods to be left", || team.has_settled());
     let quiet: Vec<&str> = SCENARIO
         .lines()
         .filter(|line| !line.contains("worker.") && !line.contains("workers.scale"))
@@ -432,15 +439,20 @@ fn a_deployment_that_a_killed_firedrill_has_scaled_or_broken_is_as_it_was() {
         (2, "firedrill.invalid/does-not-start:1".to_owned()),
     ];
     for (step, hit) in [killed, broken].into_iter().zip(hit) {
-        wait_until("two pods", || team.ready() == 2);
+        wait_until("two pods", || team.has_settled());
         let dir = folder(&steps(step));
+        let told = dir.path().join("told");
         let mut run = team
             .command(dir.path())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(&told).unwrap())
             .spawn()
             .unwrap();
-        wait_until("it to be hit", || team.wants() == hit);
+        wait_until("it to be hit", || {
+            let ended = run.try_wait().unwrap();
+            assert_eq!(ended, None, "{}", fs::read_to_string(&told).unwrap());
+            team.wants() == hit
+        });
         let pid = Pid::from_child(&run);
         kill_process(pid, Signal::KILL).unwrap();
         run.wait().unwrap();

@@ -45,6 +45,8 @@ pub(super) struct Hands {
     asked: Instant,
     /// Steps that are on, and those of their targets that were started again from outside.
     open: BTreeMap<usize, BTreeSet<String>>,
+    /// Processes, by their ids, that a step has stopped and that went on at the last look.
+    going: BTreeSet<u32>,
     /// Steps that people have ended.
     mended: BTreeSet<usize>,
     /// Turns that people asked for.
@@ -77,6 +79,7 @@ impl Hands {
             began,
             asked: Instant::now(),
             open: BTreeMap::new(),
+            going: BTreeSet::new(),
             mended: BTreeSet::new(),
             ordered: Vec::new(),
             redis: server::Watched::default(),
@@ -182,7 +185,8 @@ impl Stand {
         for process in self.fleet.ended_outside(now) {
             for (step, restarted) in &mut hands.open {
                 let step_of_plan = &plan.timeline[*step];
-                if ends_by_restart(step_of_plan, &plan) && step_of_plan.targets.contains(&process) {
+                let is_over = is_stop(step_of_plan) || ends_by_restart(step_of_plan, &plan);
+                if is_over && step_of_plan.targets.contains(&process) {
                     let mended = plan.mended(&BTreeMap::from([(*step, now_ms)]));
                     self.fleet.starts_with(&process, &mended);
                     restarted.insert(process.clone());
@@ -202,13 +206,23 @@ impl Stand {
             actions.extend(self.look_for_strangers(hands, now_ms).await);
         }
         actions.extend(self.look_at_redis(&mut hands.redis, now_ms).await);
+        let stops = hands.open.keys().map(|step| &plan.timeline[*step]);
+        let stops = stops.filter(|step| is_stop(step));
+        let stopped = stops.flat_map(|step| self.fleet.pids(&step.targets));
+        let going: BTreeSet<u32> = stopped.filter(|pid| goes_on(*pid)).collect();
+        // Who is killed while it is stopped goes on for a moment, to die.
+        let twice: BTreeSet<u32> = hands.going.intersection(&going).copied().collect();
+        hands.going = going;
         let mut over = Vec::new();
         for (step, restarted) in &hands.open {
             let step_of_plan = &plan.timeline[*step];
             let relieved = hands.strangers.relieved(*step).cloned();
             let saw = match relieved {
                 Some(saw) => Some(saw),
-                None => self.is_mended(step_of_plan, restarted, &hands.redis).await,
+                None => {
+                    self.is_mended(step_of_plan, restarted, &twice, &hands.redis)
+                        .await
+                }
             };
             if let Some(saw) = saw {
                 over.push(*step);
@@ -266,6 +280,7 @@ impl Stand {
         &mut self,
         step: &Step,
         restarted: &BTreeSet<String>,
+        going: &BTreeSet<u32>,
         redis: &server::Watched,
     ) -> Option<String> {
         let all = step.targets.len();
@@ -281,15 +296,22 @@ impl Stand {
         }
         match step.fault.begin() {
             Lever::Process(ProcessLever::Stop) => {
-                let pids = self.fleet.pids(&step.targets);
-                let go_on =
-                    pids.len() == all && pids.iter().all(|pid| is_stopped(*pid) == Some(false));
-                if !go_on {
+                let go_on = |name: &&String| {
+                    let pids = self.fleet.pids(std::slice::from_ref(*name));
+                    !again.contains(*name) && pids.iter().any(|pid| going.contains(pid))
+                };
+                let go_on: Vec<String> = step.targets.iter().filter(go_on).cloned().collect();
+                if again.len() + go_on.len() < all || !self.fleet.are_up(&again) {
                     return None;
                 }
-                self.fleet.go_on(&step.targets);
+                self.fleet.go_on(&go_on);
+                let more = match again.len() {
+                    0 => String::new(),
+                    count => format!("; {count} of {all} were started again from outside"),
+                };
                 Some(format!(
-                    "{all} of {all} processes go on (SIGCONT from outside)"
+                    "{} of {all} processes go on (SIGCONT from outside){more}",
+                    go_on.len()
                 ))
             }
             Lever::Queue {
@@ -307,7 +329,7 @@ impl Stand {
             }
             Lever::Redis(RedisLever::Stop) => {
                 let pid = self.redis.pid()?;
-                if is_stopped(pid) != Some(false) {
+                if !goes_on(pid) {
                     return None;
                 }
                 let seen = self.redis.seen().await?;
@@ -319,6 +341,11 @@ impl Stand {
             _ => None,
         }
     }
+}
+
+/// Whether a step stops processes.
+fn is_stop(step: &Step) -> bool {
+    matches!(step.fault.begin(), Lever::Process(ProcessLever::Stop))
 }
 
 /// Whether what a step did to a container or a pod is over when that runs.
@@ -345,12 +372,16 @@ fn ends_by_restart(step: &Step, plan: &Plan) -> bool {
         .is_some_and(|remedy| matches!(remedy.name(), "worker.restart" | "worker.rolling-restart"))
 }
 
-/// Whether a process is stopped, by proc(5); `None`: there is none.
-fn is_stopped(pid: u32) -> Option<bool> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// Whether a process is there and neither stopped nor dead, by proc(5).
+fn goes_on(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
     // The command's name may hold spaces and brackets; the state follows it.
-    let (_, after) = stat.rsplit_once(')')?;
-    Some(after.trim_start().starts_with(['T', 't']))
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, after)| after.trim_start().chars().next());
+    state.is_some_and(|state| !"TtZXx".contains(state))
 }
 
 #[cfg(test)]
@@ -383,19 +414,25 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_stopped_or_not_or_is_none() {
-        assert_eq!(is_stopped(std::process::id()), Some(false));
+    fn a_process_goes_on_or_is_stopped_or_dead_or_is_none() {
+        assert!(goes_on(std::process::id()));
         let mut child = std::process::Command::new("sleep")
             .arg("600")
             .spawn()
             .unwrap();
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
-        while is_stopped(child.id()) != Some(true) {
+        while goes_on(child.id()) {
             std::thread::yield_now();
         }
+        // Nobody has waited for it yet: it is a zombie in the end.
         child.kill().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert!(!goes_on(child.id()));
         child.wait().unwrap();
-        assert_eq!(is_stopped(child.id()), None);
+        assert!(!goes_on(child.id()));
     }
 }
