@@ -10,7 +10,8 @@ use firedrill_sim::plan::TeamsOwn;
 #[derive(Debug, Clone, Default, Args)]
 #[command(
     next_help_heading = "Your own workers",
-    group = clap::ArgGroup::new("their_workers").args(["worker_cmd", "worker_docker", "worker_kube"])
+    group = clap::ArgGroup::new("their_workers").args(["worker_cmd", "worker_docker", "worker_kube"]),
+    group = clap::ArgGroup::new("running_workers").args(["worker_docker", "worker_kube"])
 )]
 pub struct Target {
     /// The worker that takes part instead of ours, such as './worker -queues default': one process of it for each of the
@@ -26,9 +27,9 @@ pub struct Target {
     /// running
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub worker_docker: Vec<String>,
-    /// The proxy of a Toxiproxy that all of them go through to Redis, so that network faults reach them: where its API is, and
+    /// With --worker-docker or --worker-kube: the proxy of a Toxiproxy that all of them go through to Redis, so that network faults reach them: where its API is, and
     /// what it calls the proxy, such as http://localhost:8474/redis
-    #[arg(long, value_name = "URL/PROXY", requires = "worker_docker", value_parser = toxiproxy)]
+    #[arg(long, value_name = "URL/PROXY", requires = "running_workers", value_parser = toxiproxy)]
     pub toxiproxy: Option<ToxiproxyName>,
     /// A Deployment whose pods are your workers, one for each process of the scenario, on the Redis that --redis names: deleted, scaled,
     /// rolled out again and released by the plan, in the cluster that `kubectl` asks. It needs the annotation

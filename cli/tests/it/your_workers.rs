@@ -117,7 +117,7 @@ fn pods_are_refused_what_kubernetes_has_no_word_for() {
         faults: gone (worker.deploy-broken): a deployment has one release for all of its pods; instead: select: all
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: ours: this scenario needs workers that firedrill has started, and these are your own:
-        faults: gone (link.reset): pods go over no link of ours; instead: start the worker by --worker-cmd
+        faults: gone (link.reset): who runs already does not go over a link of ours; instead: name the proxy that they go through with --toxiproxy, or start the worker by --worker-cmd
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --worker-kube: pods that run already work on a Redis of yours; name it with --redis, a database with nothing in it but what they say of themselves
     error: invalid value 'mail' for '--worker-kube <NAMESPACE/DEPLOYMENT>': write NAMESPACE/DEPLOYMENT

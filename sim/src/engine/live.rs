@@ -418,7 +418,9 @@ async fn begin(
         let ways = (&address, &links, shared, brokers.2.clone(), journal);
         let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
         if let Some(team) = links.team() {
-            let proven = team.is_taken_by(plan.processes().len(), &brokers.2, home.journal());
+            let processes = plan.processes().into_iter();
+            let first = processes.filter(|(name, _)| plan.is_there_at_start(name));
+            let proven = team.is_taken_by(first.count(), &brokers.2, home.journal());
             proven
                 .await
                 .map_err(|error| LiveError::System("the proxy", error))?;

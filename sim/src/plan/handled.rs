@@ -97,7 +97,7 @@ impl Plan {
         let needs = faults.chain(remedies).filter_map(|(what, lever, all)| {
             let (why, instead) = match (own, lever?) {
                 (TeamsOwn::Processes, _) => None,
-                (TeamsOwn::Containers, Lever::Link(lever)) => only_our_links(lever, by_proxy, all),
+                (_, Lever::Link(lever)) => only_our_links(lever, by_proxy, all),
                 (TeamsOwn::Containers, lever) => only_started(&lever),
                 (TeamsOwn::Pods, lever) => only_no_pods(&lever, all),
             }?;
@@ -138,10 +138,6 @@ fn only_no_pods(lever: &Lever, all: bool) -> Option<(&'static str, &'static str)
         Lever::Process(ProcessLever::Deploy { .. }) if !all => Some((
             "a deployment has one release for all of its pods",
             "select: all",
-        )),
-        Lever::Link(_) => Some((
-            "pods go over no link of ours",
-            "start the worker by --worker-cmd",
         )),
         _ => None,
     }

@@ -5,6 +5,7 @@
 //! name as its host's, tells the API server how that is, and ends it as a kubelet does. How fast a real node is, and what its container
 //! runtime does, this cannot show.
 
+use super::containers::folder;
 use super::peer::need_peers;
 use super::team::{all_was_seen, record, worker};
 use crate::kube::ApiServer;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 const SCENARIO: &str = "\
 version: firedrill/v1
@@ -49,22 +49,13 @@ incidents:
   - { cause: worker-crashed, of: worker.deploy-broken, wanted: page, within: 8s }
 ";
 
-const RULES: &str = "\
-groups:
-- name: team
-  rules:
-  - alert: Waiting
-    expr: asynq_queue_latency_seconds{queue=\"default\"} > 2
-    labels: { severity: page }
-";
-
 /// The image that the node has.
 const IMAGE: &str = "worker:1";
 
 /// A deployment of two workers on a Redis of the team's; gone with it.
 pub(crate) struct Team {
     server: Arc<ApiServer>,
-    redis: Node,
+    pub(super) redis: Node,
     over: Arc<AtomicBool>,
     node: Option<JoinHandle<()>>,
 }
@@ -72,8 +63,14 @@ pub(crate) struct Team {
 impl Team {
     /// Starts it, and waits until its pods are ready; `None`: what it takes is not here.
     pub(crate) fn start(agrees: bool) -> Option<Self> {
-        let server = Arc::new(ApiServer::start()?);
         let redis = Node::start(&[]);
+        let port = redis.port;
+        Self::start_on(redis, port, agrees)
+    }
+
+    /// One whose workers find Redis on another port.
+    pub(super) fn start_on(redis: Node, port: u16, agrees: bool) -> Option<Self> {
+        let server = Arc::new(ApiServer::start()?);
         let labels = json!({ "app": "mail" });
         let annotations = match agrees {
             true => json!({ "firedrill.dev/consent": "true" }),
@@ -96,7 +93,7 @@ impl Team {
         server.kubectl(&["create", "-f", "-"], &deployment);
         let over = Arc::new(AtomicBool::new(false));
         let node = {
-            let (server, over, port) = (server.clone(), over.clone(), redis.port);
+            let (server, over) = (server.clone(), over.clone());
             std::thread::spawn(move || PlayedNode::new(&server, port).work(&over))
         };
         let team = Self {
@@ -179,7 +176,7 @@ impl Team {
         )
     }
 
-    fn command_of(&self, dir: &Path, words: &[&str]) -> Command {
+    pub(super) fn command_of(&self, dir: &Path, words: &[&str]) -> Command {
         let mut command = firedrill();
         let (name, value) = self.environment();
         command
@@ -352,14 +349,6 @@ fn run_as(name: &str, redis: u16) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
-}
-
-/// A folder with a scenario, and the rules.
-fn folder(scenario: &str) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("s.yaml"), scenario).unwrap();
-    fs::write(dir.path().join("r.yml"), RULES).unwrap();
-    dir
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 use super::containers::{RULES, Team, folder};
 use super::peer::need_peers;
+use super::pods;
 use super::team::{all_was_seen, record};
 use crate::docker::program;
 use crate::nodes::Node;
-use crate::support::{firedrill, said, wait_until};
+use crate::support::{firedrill, need, said, wait_until};
 use firedrill_sim::http::get::{Client, Url};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -179,6 +180,31 @@ fn what_is_done_to_links_is_done_by_the_teams_proxy_and_ends() {
     assert_eq!(team.states(), ["running", "running"]);
     let audit = recorded.audit().unwrap();
     assert_eq!((audit.intended, audit.lost), (420, 0), "{audit:?}");
+}
+
+#[test]
+fn it_is_done_to_pods_as_to_containers() {
+    need_peers!();
+    need!("unshare");
+    let redis = Node::start(&[]);
+    let proxies = Toxiproxy::before(redis.port);
+    let Some(team) = pods::Team::start_on(redis, proxies.port, true) else {
+        return;
+    };
+    let is_else = |line: &&str| {
+        ["slow", "uneven", "thin", "cut-up"]
+            .iter()
+            .any(|id| line.contains(&format!("id: {id},")))
+    };
+    let lines: Vec<&str> = SCENARIO.lines().filter(|line| !is_else(line)).collect();
+    let dir = folder(&lines.join("\n"));
+    let mut run = team.command_of(dir.path(), &["run", "s.yaml", "--group-wait=0s"]);
+    let output = run.arg(proxies.arg("redis")).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let recorded = record(dir.path(), "team");
+    all_was_seen(&recorded, 4, &told);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(proxies.toxics(), [""; 0]);
 }
 
 #[test]
