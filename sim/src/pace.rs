@@ -81,7 +81,7 @@ impl Machine {
     /// slots hardly held longer than handlers work.
     #[must_use]
     pub fn pace(&self, demand: &Demand) -> Pace {
-        let per_speed = self.at(demand, 1.0).load.max(f64::MIN_POSITIVE);
+        let per_speed = (demand.busiest_per_s * self.task_s).max(f64::MIN_POSITIVE);
         let by_budget = self.budget() / per_speed;
         let by_process = BUSY_MAX / (per_speed * LARGEST_PART);
         let by_slots = demand.handler_ms / 1e3 * HELD_LONGER / self.held_s.max(f64::MIN_POSITIVE);
@@ -128,6 +128,7 @@ mod tests {
     fn demand(tasks_per_s: f64, handler_ms: f64) -> Demand {
         Demand {
             tasks_per_s,
+            busiest_per_s: tasks_per_s,
             handler_ms,
             duration_ms: 3_600_000,
             holds_calls: false,

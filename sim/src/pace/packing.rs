@@ -105,6 +105,7 @@ mod tests {
     fn job(minutes: i64, load: f64) -> (Demand, Pace) {
         let demand = Demand {
             tasks_per_s: 1.0,
+            busiest_per_s: 1.0,
             handler_ms: 500.0,
             duration_ms: minutes * 60_000,
             holds_calls: false,
