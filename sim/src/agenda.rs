@@ -160,6 +160,15 @@ impl Turn {
         }
     }
 
+    /// Whether it is a remedy that ends no fault: that it finds nothing to do is told, and is no reason to doubt the drill.
+    #[must_use]
+    pub fn ends_nothing(&self, plan: &Plan) -> bool {
+        match self.what {
+            What::Remedy(index) => plan.ended_by(&plan.remedies[index]).next().is_none(),
+            _ => false,
+        }
+    }
+
     /// The step by which reports know the remedy that this turn is, or a part of: its own, or the fault that it ends. `None`: it is
     /// none.
     #[must_use]

@@ -300,14 +300,16 @@ impl Auditor {
         audit.failed_executions += u64::from(life.failures);
         // What is archived, deleted or lost is waited for no longer.
         let ended = match fate {
-            Fate::Archived | Fate::Dropped(_) => life.archived_at(),
+            Fate::Archived | Fate::Revoked | Fate::Dropped(_) => life.archived_at(),
             Fate::Deleted(at) | Fate::Lost(Some(at)) => Some(at),
             Fate::Succeeded | Fate::Queued(_) | Fate::Untold | Fate::Lost(None) => None,
         };
         let first_start = life.first_start();
         let wait_end = first_start.or(ended).unwrap_or(self.end).max(due);
         let over = match fate {
-            Fate::Archived | Fate::Dropped(_) if first_start.is_none() => Some(wait_end),
+            Fate::Archived | Fate::Revoked | Fate::Dropped(_) if first_start.is_none() => {
+                Some(wait_end)
+            }
             Fate::Deleted(at) | Fate::Lost(Some(at)) => Some(at),
             Fate::Lost(None) => Some(wait_end),
             _ => None,

@@ -73,7 +73,7 @@ pub(crate) fn locks_deleted(count: usize) -> String {
 /// What is told of tasks that an operator changed by hand.
 pub(crate) fn tasks_saw(what: &TasksLever, queue: &str, count: usize) -> String {
     let tasks = if count == 1 { "task" } else { "tasks" };
-    match what {
+    let saw = match what {
         TasksLever::Change {
             deed, state, task, ..
         } => {
@@ -93,5 +93,9 @@ pub(crate) fn tasks_saw(what: &TasksLever, queue: &str, count: usize) -> String 
         TasksLever::RepairOrphans => {
             format!("{count} active {tasks} without a lease in {queue} made pending")
         }
+    };
+    match count {
+        0 => format!("nothing to do: {saw}"),
+        _ => saw,
     }
 }

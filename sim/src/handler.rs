@@ -142,7 +142,7 @@ impl Handlers {
     /// that is not of this plan.
     ///
     /// The draw depends on the task's identity and attempt alone, so it is the same whichever worker runs it, on
-    /// whichever engine; but for faults that are done to certain processes.
+    /// whichever engine; but for faults that are done to certain processes, and errors that do not count as an attempt.
     #[must_use]
     pub fn decide(&self, at_ms: i64, process: &str, of: Execution) -> Option<Behaviour> {
         let plan = &*self.plan;
@@ -160,7 +160,15 @@ impl Handlers {
             children: Vec::new(),
             requeued_by: None,
         };
-        if self.dice.fails_by_itself(plan, of) {
+        let thrown = |kind: ErrorKind| match kind {
+            // It does not count as an attempt: without the time it would be the same throw for ever.
+            ErrorKind::NotAFailure => Execution {
+                attempt: at_ms as u32,
+                ..of
+            },
+            _ => of,
+        };
+        if self.dice.fails_by_itself(plan, thrown(task.fail_as)) {
             behaviour.outcome = Outcome::Failure {
                 error: Arc::clone(&own.error),
                 kind: task.fail_as,
@@ -186,7 +194,7 @@ impl Handlers {
                     ..
                 } if *only == task.task
                     && attempts.is_none_or(|first| of.attempt < first)
-                    && self.dice.falls_to_fault(index, of, *share) =>
+                    && self.dice.falls_to_fault(index, thrown(*fail_as), *share) =>
                 {
                     behaviour.outcome = Outcome::Failure {
                         error: Arc::clone(says),

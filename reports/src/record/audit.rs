@@ -54,6 +54,9 @@ pub struct Audit {
     /// Of these: without ever being started. Since 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub archived_unstarted: u64,
+    /// Of these: revoked by its handler, so that asynq has forgotten it; in no archive. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revoked: u64,
     /// Given up, and dropped from the archive since: asynq keeps the newest 9,999 there, and none for more than 90 days.
     /// Counted as lost before 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]

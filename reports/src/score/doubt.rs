@@ -209,6 +209,9 @@ fn unmet(record: &Record) -> impl Iterator<Item = String> {
     })
 }
 
+/// The remedy by which processes come and go.
+const SCALE: &str = "workers.scale";
+
 /// Steps that were due and left no mark: nothing says that they were done.
 fn undone(record: &Record) -> Vec<String> {
     let end_ms = record.end_ms();
@@ -268,7 +271,8 @@ fn with_missing_scrapes(record: &Record, lag: &Lag) -> Lag {
     };
     for line in &record.lines {
         if let Line::Scrape { at_ms, target, .. } = line {
-            let before_ms = last.insert(target, *at_ms).unwrap_or(0);
+            let before_ms = last.insert(target, *at_ms);
+            let before_ms = before_ms.unwrap_or_else(|| came_ms(record, target, *at_ms));
             look(target, before_ms, *at_ms);
         }
     }
@@ -278,6 +282,17 @@ fn with_missing_scrapes(record: &Record, lag: &Lag) -> Lag {
     let mut lag = lag.clone();
     lag.gaps.extend(gaps);
     lag
+}
+
+/// When a target that is scraped for the first time came: with the remedy that scaled its group, or the drill.
+fn came_ms(record: &Record, target: &str, scraped_ms: i64) -> i64 {
+    let name = target.rsplit_once('/').map_or(target, |(_, name)| name);
+    let steps = record.header.steps.iter();
+    let scales = steps.filter(|step| step.is_remedy && step.fault == SCALE);
+    let of_it = scales.filter(|step| {
+        step.starts_ms <= scraped_ms && step.targets.iter().any(|target| target == name)
+    });
+    of_it.map(|step| step.starts_ms).max().unwrap_or(0)
 }
 
 /// The worst lag but for single delays.

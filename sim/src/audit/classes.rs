@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 pub(super) enum Fate {
     Succeeded,
     Archived,
+    /// Given up by its handler, and forgotten.
+    Revoked,
     /// Went to the archive then, and is gone.
     Dropped(Time),
     /// By an operator.
@@ -85,7 +87,7 @@ impl Auditor {
             // asynq keeps what has succeeded, and nothing else, there.
             (Some(rest), _) if rest.state == TaskState::Completed => Fate::Succeeded,
             (Some(rest), _) => Fate::Queued(rest),
-            (None, _) if life.revoked => Fate::Archived,
+            (None, _) if life.revoked => Fate::Revoked,
             (None, Some((at, Hand::Did(Deed::Delete)))) if at >= life.last_sign() => {
                 Fate::Deleted(at)
             }
@@ -118,8 +120,9 @@ impl Auditor {
                 audit.succeeded += 1;
                 audit.succeeded_twice += u64::from(life.successes > 1);
             }
-            Fate::Archived => {
+            Fate::Archived | Fate::Revoked => {
                 audit.archived += 1;
+                audit.revoked += u64::from(matches!(fate, Fate::Revoked));
                 audit.archived_unstarted += u64::from(life.starts == 0);
             }
             Fate::Deleted(_) => audit.deleted += 1,

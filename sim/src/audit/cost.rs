@@ -173,7 +173,9 @@ impl Costs {
     /// A task's life, or the drill, is over. `is_halted`: nobody takes tasks from its queue.
     pub(super) fn ended(&mut self, life: &Life, fate: Fate, is_halted: bool) {
         match fate {
-            Fate::Archived | Fate::Dropped(_) | Fate::Deleted(_) => self.taken(life),
+            Fate::Archived | Fate::Revoked | Fate::Dropped(_) | Fate::Deleted(_) => {
+                self.taken(life)
+            }
             Fate::Queued(_) if is_halted => {
                 if let Some((_, Hand::Moved(_), by)) = life.by_hand.last() {
                     self.of(*by).stranded += 1;

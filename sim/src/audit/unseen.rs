@@ -70,7 +70,7 @@ impl Auditor {
                     of.successes = of.successes.saturating_sub(1);
                 }
             }
-            (Fate::Archived, _) => audit.archived += 1,
+            (Fate::Archived | Fate::Revoked, _) => audit.archived += 1,
             (Fate::Deleted(_), _) => audit.deleted += 1,
             (Fate::Queued(rest), _) => {
                 audit.still_queued += 1;

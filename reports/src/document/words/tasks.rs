@@ -22,6 +22,10 @@ pub(crate) fn classes(audit: &Audit) -> Option<Told> {
     tell(audit.locked_out, "refused by locks without a task");
     tell(audit.succeeded_twice, "succeeded more than once");
     tell(audit.archived_unstarted, "archived without a start");
+    tell(
+        audit.revoked,
+        "revoked by their handlers, which no archive keeps",
+    );
     tell(audit.trimmed, "dropped from a full archive");
     tell(audit.deleted, "deleted by a remedy");
     for (step, count) in &audit.lost_in {

@@ -58,6 +58,7 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
     )?;
     let unstarted = audit.archived_unstarted;
     at_most("tasks archived without a start", unstarted, audit.archived)?;
+    at_most("revoked tasks", audit.revoked, audit.archived)?;
     let sum =
         |counts: &BTreeMap<String, u64>| counts.values().fold(0, |a: u64, b| a.saturating_add(*b));
     at_most("tasks in a state", sum(&audit.queued), audit.still_queued)?;

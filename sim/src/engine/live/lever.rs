@@ -61,7 +61,10 @@ impl Stand {
                     queue: name.to_owned(),
                 };
                 match self.journal.settle(&[theirs]) {
-                    Ok(()) => (false, format!("queue {name} was {done} already")),
+                    Ok(()) => (
+                        turn.ends_nothing(&self.plan),
+                        format!("queue {name} was {done} already"),
+                    ),
                     Err(error) => (false, error.to_string()),
                 }
             }

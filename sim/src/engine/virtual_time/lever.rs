@@ -193,12 +193,15 @@ impl World<'_> {
             QueueLever::Unpause => (Op::Unpause { queue }, "unpaused"),
         };
         let answer = self.stage.redis.call(op);
-        let changed = matches!(answer, Ok(Reply::Changed(true)));
+        let seen_so = match answer {
+            Ok(Reply::Changed(changed)) => changed || turn.ends_nothing(self.stage.plan),
+            _ => false,
+        };
         let saw = match answer {
             Ok(Reply::Changed(true)) => format!("queue {name} is {seen}"),
             Ok(_) => format!("queue {name} was {seen} already"),
             Err(error) => error.to_string(),
         };
-        Pulled::Seen(changed, saw)
+        Pulled::Seen(seen_so, saw)
     }
 }

@@ -12,6 +12,7 @@
 //! | a fault of links, or of targets | another one on one of the same |
 //! | a fault of Redis, or a link that is cut | `worker.restart` and whatever else starts workers: a worker does not start without Redis |
 //! | `worker.rolling-restart` | faults and remedies that stop or start one of its processes, and the end of the drill |
+//! | a fault with an end of its own | a remedy that would end it, or start one of its processes, before that |
 //! | `worker.deploy-broken` | `workers.scale` of its processes: new ones would not boot either |
 //!
 //! Each is on from its `at` to its remedy, or to the end of the drill. One may begin at the very moment another ends. All
@@ -20,7 +21,7 @@
 
 use crate::fault::Harm;
 use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
-use crate::plan::{PRODUCER, RemedyStep, Step};
+use crate::plan::{PRODUCER, RemedyStep, Step, name_of};
 use crate::scenario::resolve::Resolver;
 use crate::units;
 
@@ -90,6 +91,7 @@ impl Resolver<'_> {
                 self.started_without_redis((id, name), (step.at_ms, &step.targets), timeline);
             }
             self.scaled_while_broken(step, timeline);
+            self.ended_too_early(step, timeline, starts(&step.remedy.done(None)));
             if step.remedy.takes_ms(step.targets.len()) > 0 {
                 self.one_after_the_other(step, timeline, remedies);
             }
@@ -111,6 +113,70 @@ impl Resolver<'_> {
             let at = self.place(step);
             self.problems.push_with_hint(at, message, hint);
         }
+    }
+
+    /// What is to last until a moment is not ended before it: the truth would be another. `starts`: the remedy has workers run.
+    fn ended_too_early(&mut self, remedy: &RemedyStep, timeline: &[Step], starts: bool) {
+        let name = remedy.remedy.name();
+        let hits = |step: &Step| {
+            step.targets.is_empty()
+                || step
+                    .targets
+                    .iter()
+                    .any(|name| remedy.targets.contains(name))
+        };
+        let is_same_queue = |step: &Step| match step.fault.harm() {
+            Harm::Queue(queue) => remedy.remedy.queue() == Some(queue),
+            _ => true,
+        };
+        let ends = |step: &Step| step.fault.kind().remedies.contains(&name) && is_same_queue(step);
+        // Who goes is not started.
+        let comes = remedy.remedy.scale().is_none_or(|(group, to)| {
+            let last = to.checked_sub(1).map(|last| name_of(group, last));
+            last.is_some_and(|last| remedy.targets.contains(&last))
+        });
+        let begins_anew = |step: &Step| match step.fault.kind().on {
+            _ if step.fault.state().is_empty() => false,
+            On::Workers => starts && comes,
+            // What was done to its settings goes with the process.
+            On::Redis => matches!(
+                remedy.remedy.done(None),
+                Lever::Redis(RedisLever::Start { .. })
+            ),
+            _ => false,
+        };
+        let is_too_early = |step: &&Step| {
+            let until = step.until.as_ref();
+            let is_its_end = until.is_some_and(|until| until.by.as_ref() == Some(&remedy.id));
+            let is_on = step.at_ms < remedy.at_ms && remedy.at_ms < ends_ms(step);
+            is_on && !is_its_end && hits(step) && (ends(step) || begins_anew(step))
+        };
+        let Some(step) = timeline.iter().find(is_too_early) else {
+            return;
+        };
+        let at = units::format(remedy.at_ms);
+        let last = match &step.until {
+            Some(until) => format!("lasts until {}", units::format(until.at_ms)),
+            None => "lasts until the end of the drill".to_owned(),
+        };
+        let named = self.names(&[step]).join("");
+        let message = match ends(step) {
+            true => format!("{name}: at {at} it would end {named}, which {last}"),
+            false => {
+                format!("{name}: at {at} it would start anew what {named} is done to, which {last}")
+            }
+        };
+        let ends_all = step
+            .targets
+            .iter()
+            .all(|name| remedy.targets.contains(name));
+        let hint = match ends(step) && ends_all {
+            true => format!("write `until: {{ at: {at}, remedy: {name} }}` there, or no `until`"),
+            false => "do it to others, or when that is over; or write a step for each part that ends on its own".to_owned(),
+        };
+        let place = self.places.get(&remedy.id).copied();
+        let place = place.unwrap_or(self.scenario.duration.at);
+        self.problems.push_with_hint(place, message, hint);
     }
 
     /// A group cannot be scaled while a broken release of it is deployed.

@@ -239,7 +239,8 @@ impl Stand {
         deed: Deed,
         first: Option<&String>,
     ) -> Result<bool, InspectError> {
-        let Some(id) = first else { return Ok(false) };
+        // There was nothing to do.
+        let Some(id) = first else { return Ok(true) };
         let inspector = Inspector::new(self.control.clone());
         let found = inspector.find_task(id).await?;
         let mut here = found.iter().filter(|found| found.queue == queue);

@@ -44,7 +44,7 @@ impl World<'_> {
             }
         };
         self.stage.lives.by_hand(&ids, (now, Hand::Did(deed)), by);
-        Pulled::Seen(!ids.is_empty(), tasks_saw(what, queue, ids.len()))
+        Pulled::Seen(true, tasks_saw(what, queue, ids.len()))
     }
 
     /// Deletes tasks of a type that wait in a queue, and enqueues them into another.
