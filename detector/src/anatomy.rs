@@ -103,6 +103,8 @@ pub struct Operand {
     pub selectors: Vec<SeriesSelector>,
     /// Whether a condition inside may take away all it has.
     pub has_condition: bool,
+    /// How far back from its evaluation time it looks, milliseconds: range, offset and lookback together, the longest.
+    pub back_ms: i64,
 }
 
 /// Which series a selector means.
@@ -400,6 +402,7 @@ impl Walk {
     fn operand(&self, expr: &promql::Expr) -> Option<Operand> {
         let query = self.query(expr)?;
         Some(Operand {
+            back_ms: compile_parsed(expr, self.compat).map_or(0, |compiled| compiled.reach.back_ms),
             text: expr.bare().to_string(),
             number: query.number(),
             selectors: self.selectors(expr),

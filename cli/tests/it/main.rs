@@ -73,4 +73,5 @@ mod virtual_seconds;
 mod wait;
 mod watch;
 mod worlds;
+mod wrong_remedies;
 mod your_workers;

@@ -30,6 +30,7 @@ pub(super) fn of_rule(
     let mut looking = Looking {
         tally,
         known,
+        records_ms: longest_ms,
         places: anatomy.places(),
         findings: Vec::new(),
     };
@@ -115,6 +116,8 @@ fn sight(selector: &SeriesSelector, known: &Known) -> SelectorSight {
 struct Looking<'t> {
     tally: &'t RuleTally,
     known: &'t Known,
+    /// How long the longest record lasts.
+    records_ms: i64,
     places: Places,
     findings: Vec<Finding>,
 }
@@ -207,6 +210,19 @@ impl Looking<'_> {
             && self.tally.evaluations > 0
             && !operand.has_condition
         {
+            if operand.back_ms > self.records_ms {
+                let message = format!(
+                    "{} has no value in drills this short: it looks back {}, and the longest lasts {}",
+                    operand.text,
+                    format_ms(operand.back_ms),
+                    format_ms(self.records_ms)
+                );
+                // Another branch may fire.
+                if part.is_needed {
+                    self.say(Grade::Note, FindingKind::DrillTooShort, part, message);
+                }
+                return;
+            }
             self.say(
                 dead_if(part.is_needed),
                 FindingKind::EmptySide,
