@@ -14,6 +14,7 @@ mod lag;
 mod left;
 mod lever;
 mod link;
+mod newcomers;
 mod noted;
 mod observer;
 mod producer;
@@ -58,6 +59,7 @@ use fleet::Fleet;
 use hands::Hands;
 use left::Left;
 use link::Links;
+use newcomers::Newcomers;
 use observer::{Audience, Looked, Observer};
 use producer::ProducerTask;
 use replica::Replica;
@@ -315,7 +317,9 @@ async fn run_on(
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
-    for (subject, what, saw) in stand.fleet.meddled(begun_at.as_secs_f64()).await {
+    let mut meddled = stand.last_newcomers().await;
+    meddled.extend(stand.fleet.meddled(begun_at.as_secs_f64()).await);
+    for (subject, what, saw) in meddled {
         let found = Interference {
             at_ms: stopped_at.millis() - clock.virtual_start.millis(),
             until_ms: None,
@@ -416,7 +420,10 @@ async fn begin(
         let shared = downstream.as_ref().map(Downstream::path);
         let journal = home.journal().clone();
         let ways = (&address, &links, shared, brokers.2.clone(), journal);
-        let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
+        let mut fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
+        if looks_for_strangers(options) {
+            newcomers::refuse(&mut fleet, plan, &brokers.2).await?;
+        }
         if let Some(team) = links.team() {
             let processes = plan.processes().into_iter();
             let first = processes.filter(|(name, _)| plan.is_there_at_start(name));
@@ -477,6 +484,7 @@ async fn begin(
         let last = EXPORTERS.len() + plan.processes().len();
         addresses.set(last, place.map_err(system("producer's port"))?);
     }
+    let newcomers = looks_for_strangers(options).then(|| Newcomers::watch(control.clone()));
     let stand = Stand {
         plan: Arc::new(plan.clone()),
         clock,
@@ -484,6 +492,7 @@ async fn begin(
         control,
         links,
         fleet,
+        newcomers,
         downstream,
         addresses,
         targets_file: TargetsFile::new(&options.targets_file, targets),
@@ -505,6 +514,12 @@ async fn begin(
         told,
         sent,
     })
+}
+
+/// Whether a worker of somebody else's makes a drill prove nothing: ours are known by what they write down, and where people take part
+/// they may bring workers.
+fn looks_for_strangers(options: &LiveOptions) -> bool {
+    !options.workers.are_ours() && options.rehearsal.is_none()
 }
 
 /// Connections that nothing is asked over any more when a drill is over, however it ended: what was under way is not

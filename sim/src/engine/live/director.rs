@@ -3,6 +3,7 @@
 
 use super::LiveError;
 use super::hands::{Hands, Stir};
+use super::newcomers::Newcomers;
 use super::stand::Stand;
 use super::watch::Death;
 use crate::abort::Abort;
@@ -246,6 +247,7 @@ async fn attend(
         tokio::select! {
             biased;
             () = tokio::time::sleep(left) => return Ok(Attended::Due(started)),
+            list = Newcomers::next(&mut stand.newcomers) => stand.look_at_newcomers(list).await,
             death = deaths.next() => {
                 stand.fleet.has_died(&death);
                 stand.tell_addresses()?;

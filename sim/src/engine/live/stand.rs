@@ -6,6 +6,7 @@ use super::downstream::Downstream;
 use super::exporter::Exporters;
 use super::fleet::Fleet;
 use super::link::Links;
+use super::newcomers::Newcomers;
 use super::replica::Replica;
 use super::scraper::Addresses;
 use super::targets_file::TargetsFile;
@@ -32,6 +33,8 @@ pub(super) struct Stand {
     /// Between Redis and the clients that the plan does something to.
     pub(super) links: Links,
     pub(super) fleet: Fleet,
+    /// Who else works on its Redis, where that makes it prove nothing.
+    pub(super) newcomers: Option<Newcomers>,
     /// What all of them share, if they share anything; it goes with the stand.
     #[expect(dead_code, reason = "held, so that it is there")]
     pub(super) downstream: Option<Downstream>,
