@@ -104,8 +104,13 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
     for found in record.interference() {
         unreachable += usize::from(found.what == Meddling::Unreachable);
         let minute = found.at_ms as f64 / 6e4;
+        // What was found when the drill was over may have been done before.
+        let when = match found.at_ms < record.end_ms() {
+            true => "in",
+            false => "by",
+        };
         why.push(format!(
-            "interference: {}: {} in minute {minute:.1}; no step of the plan did that",
+            "interference: {}: {} {when} minute {minute:.1}; no step of the plan did that",
             found.subject, found.saw
         ));
     }

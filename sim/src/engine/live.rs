@@ -139,6 +139,9 @@ pub enum LiveError {
     /// A worker could not be started.
     #[error(transparent)]
     Worker(#[from] ChildError),
+    /// What the team has does not do what a step needs of it.
+    #[error("{0}")]
+    Team(String),
     /// A file, port or process could not be had.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -319,13 +322,16 @@ async fn run_on(
     let living = stand.fleet.living();
     let mut meddled = stand.last_newcomers().await;
     meddled.extend(stand.fleet.meddled(begun_at.as_secs_f64()).await);
-    for (subject, what, saw) in meddled {
+    let end_ms = stopped_at.millis() - clock.virtual_start.millis();
+    for of in meddled {
         let found = Interference {
-            at_ms: stopped_at.millis() - clock.virtual_start.millis(),
+            at_ms: of
+                .at
+                .map_or(end_ms, |at| at_time(clock, at).clamp(0, end_ms)),
             until_ms: None,
-            what,
-            subject,
-            saw,
+            what: of.what,
+            subject: of.subject,
+            saw: of.saw,
         };
         sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
     }
@@ -503,6 +509,7 @@ async fn begin(
         place: of,
         told: told.0.clone(),
         settings: stand::Settings::default(),
+        left_out: BTreeSet::new(),
         replica,
     };
     stand.tell_addresses()?;
@@ -530,6 +537,12 @@ impl Drop for ClosedInTheEnd {
     fn drop(&mut self) {
         self.0.iter().for_each(RedisBroker::close);
     }
+}
+
+/// Milliseconds since the drill's start at a time of day, Unix seconds, of a drill in real time.
+fn at_time(clock: ClockOrigin, unix_s: f64) -> i64 {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    since_start(clock) - ((now.as_secs_f64() - unix_s) * 1e3) as i64
 }
 
 /// Milliseconds since the drill's start, as records count.

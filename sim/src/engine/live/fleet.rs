@@ -8,7 +8,7 @@ mod pods;
 mod release;
 mod throttled;
 
-use crate::engine::live::child::{Told, WorkerChild};
+use crate::engine::live::child::{ChildError, Told, WorkerChild};
 use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
@@ -27,6 +27,7 @@ use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
+pub(crate) use guests::Meddled;
 use limits::Limited;
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -252,29 +253,42 @@ impl Fleet {
         clock: ClockOrigin,
     ) -> Result<(), LiveError> {
         self.pods_come(names).await?;
+        let mut failed = None;
         for name in names {
-            self.spawn(name).await?;
-            let mut specs = self.specs.iter();
-            if specs.any(|spec| spec.process == *name && spec.plan.removes_dead_targets()) {
-                self.find(name, true);
+            if let Err(error) = self.begin_one(name, starts, clock).await {
+                failed.get_or_insert(error);
             }
-            if let Some(child) = self.running.get_mut(name) {
-                child.begin(clock).await?;
-                if let Some(backoff) = self.backoffs.get_mut(name) {
-                    backoff.started(clock.now());
-                }
-                if let Some(cluster) = &self.cluster {
-                    cluster.runs_as(name, child.id());
-                    cluster.tell(|pods| starts(pods, name, clock.now()));
-                }
-                if let Some(roster) = &self.roster {
-                    roster.is_there(name, child.id(), child.ledger());
-                }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn begin_one(
+        &mut self,
+        name: &str,
+        starts: fn(&mut Pods, &str, Time),
+        clock: ClockOrigin,
+    ) -> Result<(), LiveError> {
+        self.spawn(name).await?;
+        let mut specs = self.specs.iter();
+        if specs.any(|spec| spec.process == name && spec.plan.removes_dead_targets()) {
+            self.find(name, true);
+        }
+        if let Some(child) = self.running.get_mut(name) {
+            child.begin(clock).await?;
+            if let Some(backoff) = self.backoffs.get_mut(name) {
+                backoff.started(clock.now());
             }
-            // A new process has the limit of the one before.
-            if let Some(quota) = self.quotas.get(name).copied() {
-                self.throttle_one(name, quota, clock)?;
+            if let Some(cluster) = &self.cluster {
+                cluster.runs_as(name, child.id());
+                cluster.tell(|pods| starts(pods, name, clock.now()));
             }
+            if let Some(roster) = &self.roster {
+                roster.is_there(name, child.id(), child.ledger());
+            }
+        }
+        // A new process has the limit of the one before.
+        if let Some(quota) = self.quotas.get(name).copied() {
+            self.throttle_one(name, quota, clock)?;
         }
         Ok(())
     }
@@ -467,16 +481,25 @@ impl Fleet {
                 });
             }
         }
-        let (mut there, mut graceful) = (0, 0);
-        for (name, ended, child) in stopping.join_all().await {
-            let (was_there, gracefully) =
-                ended.map_err(|error| LiveError::System("worker", error))?;
-            there += usize::from(was_there);
-            graceful += usize::from(gracefully);
-            let ended = self.ended(&name, clock);
-            self.has_left(child, Some(ended));
+        let (mut there, mut graceful, mut failed) = (0, 0, None);
+        for (process, ended, child) in stopping.join_all().await {
+            let at = self.ended(&process, clock);
+            self.has_left(child, Some(at));
+            match ended {
+                Ok((was_there, gracefully)) => {
+                    there += usize::from(was_there);
+                    graceful += usize::from(gracefully);
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    failed.get_or_insert(ChildError { process, reason });
+                }
+            }
         }
-        Ok((there, graceful))
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok((there, graceful)),
+        }
     }
 
     /// Restarts processes as `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.

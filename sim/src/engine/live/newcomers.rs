@@ -3,7 +3,7 @@
 //! may do so: [`hands`](super::hands) tells of it.
 
 use super::LiveError;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Meddled};
 use super::stand::{AtWork, Stand};
 use crate::plan::Plan;
 use crate::redis_server::RedisServerError;
@@ -145,13 +145,14 @@ pub(super) async fn refuse(
 impl Stand {
     /// Tells of workers that have joined and are not the drill's.
     pub(super) async fn look_at_newcomers(&mut self, list: Vec<ServerInfo>) {
-        for (who, what, saw) in self.new_strangers(list).await {
-            self.roster.tell(what, &who, self.clock.now(), None, saw);
+        for of in self.new_strangers(list).await {
+            let now = self.clock.now();
+            self.roster.tell(of.what, &of.subject, now, None, of.saw);
         }
     }
 
-    /// Those that are there at the end of the drill and were not told of: who, what that is, and in words.
-    pub(super) async fn last_newcomers(&mut self) -> Vec<(String, Meddling, String)> {
+    /// Those that are there at the end of the drill and were not told of.
+    pub(super) async fn last_newcomers(&mut self) -> Vec<Meddled> {
         let asked = self.newcomers.is_some();
         match listed(&self.control).await.filter(|_| asked) {
             Some(list) => self.new_strangers(list).await,
@@ -160,7 +161,7 @@ impl Stand {
     }
 
     /// Those of these servers that are none of the drill's workers', each once.
-    async fn new_strangers(&mut self, list: Vec<ServerInfo>) -> Vec<(String, Meddling, String)> {
+    async fn new_strangers(&mut self, list: Vec<ServerInfo>) -> Vec<Meddled> {
         let strangers = strangers(&mut self.fleet, &self.plan, list).await;
         let Some(newcomers) = &mut self.newcomers else {
             return Vec::new();
@@ -168,7 +169,12 @@ impl Stand {
         let new = strangers
             .into_iter()
             .filter(|info| newcomers.told.insert(info.server_id.clone()));
-        new.map(|info| (name(&info), Meddling::ForeignData, has_joined(&info)))
-            .collect()
+        let told = new.map(|info| Meddled {
+            subject: name(&info),
+            what: Meddling::ForeignData,
+            saw: has_joined(&info),
+            at: None,
+        });
+        told.collect()
     }
 }

@@ -75,6 +75,9 @@ pub enum GuestError {
          {CONSENT}=true, or `labels:` in a Compose file)"
     )]
     NoConsent(String),
+    /// It took part, and is not there any more.
+    #[error("container {0} was removed from outside")]
+    Gone(String),
     /// It does not run.
     #[error("container {0} does not run: {1}")]
     NotRunning(String, String),
@@ -206,7 +209,7 @@ impl Guest {
 
     async fn inspected(&self) -> Result<Inspected, GuestError> {
         let text = inspect(&self.docker, &self.id.0).await?;
-        let text = text.ok_or_else(|| GuestError::Unknown(self.name.clone()))?;
+        let text = text.ok_or_else(|| GuestError::Gone(self.name.clone()))?;
         Inspected::parsed(&text)
     }
 
@@ -279,7 +282,7 @@ impl Guest {
         Ok(true)
     }
 
-    /// What has happened to it since `from`, Unix seconds: how often each of `actions`, by Docker's words for events.
+    /// What has happened to it since `from`, Unix seconds: when each of `actions`, by Docker's words for events, in their order.
     ///
     /// # Errors
     /// When Docker does not tell.
@@ -287,7 +290,7 @@ impl Guest {
         &self,
         from: f64,
         actions: &[&str],
-    ) -> Result<BTreeMap<String, u32>, GuestError> {
+    ) -> Result<BTreeMap<String, Vec<f64>>, GuestError> {
         let (from, until) = (format!("{from:.3}"), format!("{:.3}", unix_seconds()));
         let of = format!("container={}", self.id.0);
         let mut words = vec![
@@ -299,13 +302,20 @@ impl Guest {
             .collect();
         only.iter()
             .for_each(|only| words.extend(["--filter", only]));
-        words.extend(["--format", "{{.Action}}"]);
+        words.extend(["--format", "{{.TimeNano}} {{.Action}}"]);
         let text = printed(&self.docker, &words).await?;
-        let mut counts = BTreeMap::new();
-        for action in text.lines().map(str::trim) {
-            *counts.entry(action.to_owned()).or_insert(0) += 1;
+        let wrong =
+            |line| GuestError::Docker(format!("docker events said what cannot be read: {line}"));
+        let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
+            let (nanos, action) = line.split_once(' ').ok_or_else(|| wrong(line))?;
+            let nanos: f64 = nanos.parse().map_err(|_| wrong(line))?;
+            times
+                .entry(action.to_owned())
+                .or_default()
+                .push(nanos / 1e9);
         }
-        Ok(counts)
+        Ok(times)
     }
 
     async fn does(&self, words: &[&str], within: Duration) -> Result<(), GuestError> {
