@@ -181,6 +181,21 @@ impl Drop for Team {
     }
 }
 
+/// All are killed, and started again after ten seconds.
+pub(super) fn shorter() -> String {
+    let lines = SCENARIO.lines();
+    let lines = lines.filter(|line| {
+        !["worker.stop", "worker.terminate"]
+            .iter()
+            .any(|step| line.contains(step))
+    });
+    let text: Vec<&str> = lines.collect();
+    text.join("\n")
+        .replace("12s", "16s")
+        .replace("44s", "24s")
+        .replace("38s", "20s")
+}
+
 /// A quarter of a minute in which nothing is done to anybody.
 pub(super) fn quiet() -> String {
     let lines = SCENARIO.lines().filter(|line| !line.contains("worker."));
@@ -434,4 +449,65 @@ fn a_container_without_its_owners_consent_is_not_touched() {
     );
     assert!(told.contains(&expected), "{told}");
     assert_eq!(team.states(), ["running", "running"]);
+
+    // Nor is one that is not meant.
+    let redis = &args[4];
+    let first = team.container("0");
+    let twice = format!("--worker-docker={first},{first}");
+    for (words, code, why) in [
+        (twice, 2, format!("{first} is named twice")),
+        (
+            "--worker-docker=service=nothing-of-ours".to_owned(),
+            7,
+            "no container has the label com.docker.compose.service=nothing-of-ours".to_owned(),
+        ),
+        (
+            format!("--worker-docker={first}"),
+            2,
+            "team has 2 worker processes, and 1 container is named".to_owned(),
+        ),
+    ] {
+        let (ended, _, told) = said(dir.path(), &["run", "s.yaml", redis, &words]);
+        assert_eq!(ended, Some(code), "{told}");
+        assert!(told.contains(&why), "{told}");
+    }
+}
+
+#[test]
+fn a_container_that_is_removed_meanwhile_is_told_with_its_time() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start("removed");
+    let dir = folder(&shorter());
+    let args = team.args();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let container = team.container("1");
+    let meddler = std::thread::spawn(move || {
+        let state = || {
+            let of = ["inspect", "--format", "{{.State.Status}}", &container];
+            docker(&of, &[])
+        };
+        wait_until("it to be hit", || state().trim() == "exited");
+        docker(&["rm", "--force", &container], &[]);
+    });
+    let (code, told, also) = said(dir.path(), &args);
+    meddler.join().unwrap();
+    assert_eq!(code, Some(3), "{told}{also}");
+    let removed = format!("container {} was removed from outside", team.container("1"));
+    let recorded = record(dir.path(), "team");
+    let at_ms = |saw: &str| {
+        recorded
+            .interference()
+            .find(|found| found.saw == saw)
+            .map(|found| found.at_ms)
+    };
+    let at_ms = at_ms(&removed).unwrap_or_else(|| panic!("{told}"));
+    assert!((6_000..16_000).contains(&at_ms), "{at_ms}");
+    let end = recorded.marks().last().unwrap();
+    assert!(
+        !end.verified && end.saw == format!("worker w-1: {removed}"),
+        "{end:?}"
+    );
 }

@@ -1,6 +1,6 @@
 //! A team's own worker in a drill: a plain Go program that knows nothing of drills, with what the plan does to it.
 
-use super::containers::{Stranger, folder, quiet};
+use super::containers::{Stranger, folder, quiet, shorter};
 use super::peer::need_peers;
 use super::programs::go;
 use crate::docker::connection;
@@ -242,6 +242,41 @@ fn what_a_teams_own_worker_has_started_goes_with_it() {
     kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
     run.wait().unwrap();
     wait_until("nothing to be left", || are_gone(&second));
+}
+
+#[test]
+fn a_worker_that_does_not_come_up_again_is_told_in_a_report() {
+    need_peers!();
+    let dir = folder(&shorter());
+    let script = dir.path().join("start");
+    let text = format!(
+        "#!/bin/sh\n[ -e life-$NUMBER ] && echo no second life && exit 7\ntouch life-$NUMBER\nexec {}\n",
+        worker().display()
+    );
+    fs::write(&script, text).unwrap();
+    let command = format!("/bin/sh {}", script.display());
+    let words = [
+        "run",
+        "s.yaml",
+        "--rules=r.yml",
+        "--worker-cmd",
+        &command,
+        "--worker-env",
+        "NUMBER={index}",
+    ];
+    let (code, told, also) = said(dir.path(), &words);
+    assert_eq!(code, Some(3), "{told}{also}");
+    let recorded = record(dir.path(), "team");
+    let end = recorded.marks().last().unwrap();
+    let why = "worker w-0: it ended at once (exit status: 7); it said last: no second life; all of it is in ";
+    assert!(
+        !end.verified && end.saw.starts_with(why) && end.saw.ends_with("w-0.1.log"),
+        "{end:?}"
+    );
+    assert!(
+        told.contains("worker.restart on w-0, w-1 had no effect"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -69,6 +69,12 @@ pub enum GuestError {
         "no container is called {0}, and none has such an id; for others write label=KEY=VALUE or service=NAME"
     )]
     Unknown(String),
+    /// None has such a label.
+    #[error("no container has the label {0}")]
+    Unlabelled(String),
+    /// It was named before.
+    #[error("{0} is named twice")]
+    Twice(String),
     /// Nobody has agreed.
     #[error(
         "container {0}: its owner has not agreed to drills on it; start it with the label {CONSENT}=true (docker run --label \
@@ -155,30 +161,33 @@ impl Inspected {
 }
 
 impl Guest {
-    /// The containers that are meant by `words`, each once, in the order of the words and then of names: names or ids,
+    /// The containers that are meant by `words`, in the order of the words and then of names: names or ids,
     /// `label=KEY` or `label=KEY=VALUE`, `service=NAME` of Compose.
     ///
     /// # Errors
-    /// [`GuestError`]: one of them is not there, does not run, or its owner has not agreed.
+    /// [`GuestError`]: one of them is not there, is named twice, does not run, or its owner has not agreed.
     pub async fn find(docker: &Path, words: &[String]) -> Result<Vec<Self>, GuestError> {
         let mut found: Vec<Self> = Vec::new();
         for word in words {
-            let filter = match word.split_once('=') {
-                Some(("label", label)) => Some(format!("label={label}")),
-                Some(("service", service)) => Some(format!("label={SERVICE}={service}")),
+            let label = match word.split_once('=') {
+                Some(("label", label)) => Some(label.to_owned()),
+                Some(("service", service)) => Some(format!("{SERVICE}={service}")),
                 _ => None,
             };
-            let names = match &filter {
-                Some(filter) => listed(docker, filter).await?,
+            let names = match &label {
+                Some(label) => listed(docker, &format!("label={label}")).await?,
                 None => vec![word.clone()],
             };
-            if names.is_empty() {
-                return Err(GuestError::Unknown(word.clone()));
+            if let Some(label) = label.as_ref().filter(|_| names.is_empty()) {
+                return Err(GuestError::Unlabelled(label.clone()));
             }
             for name in names {
                 let guest = Self::named(docker, &name).await?;
-                if !found.iter().any(|other| other.id == guest.id) {
+                let is_new = !found.iter().any(|other| other.id == guest.id);
+                if is_new {
                     found.push(guest);
+                } else if label.is_none() {
+                    return Err(GuestError::Twice(guest.name));
                 }
             }
         }
