@@ -253,42 +253,29 @@ impl Fleet {
         clock: ClockOrigin,
     ) -> Result<(), LiveError> {
         self.pods_come(names).await?;
-        let mut failed = None;
         for name in names {
-            if let Err(error) = self.begin_one(name, starts, clock).await {
-                failed.get_or_insert(error);
+            self.spawn(name).await?;
+            let mut specs = self.specs.iter();
+            if specs.any(|spec| spec.process == *name && spec.plan.removes_dead_targets()) {
+                self.find(name, true);
             }
-        }
-        failed.map_or(Ok(()), Err)
-    }
-
-    async fn begin_one(
-        &mut self,
-        name: &str,
-        starts: fn(&mut Pods, &str, Time),
-        clock: ClockOrigin,
-    ) -> Result<(), LiveError> {
-        self.spawn(name).await?;
-        let mut specs = self.specs.iter();
-        if specs.any(|spec| spec.process == name && spec.plan.removes_dead_targets()) {
-            self.find(name, true);
-        }
-        if let Some(child) = self.running.get_mut(name) {
-            child.begin(clock).await?;
-            if let Some(backoff) = self.backoffs.get_mut(name) {
-                backoff.started(clock.now());
+            if let Some(child) = self.running.get_mut(name) {
+                child.begin(clock).await?;
+                if let Some(backoff) = self.backoffs.get_mut(name) {
+                    backoff.started(clock.now());
+                }
+                if let Some(cluster) = &self.cluster {
+                    cluster.runs_as(name, child.id());
+                    cluster.tell(|pods| starts(pods, name, clock.now()));
+                }
+                if let Some(roster) = &self.roster {
+                    roster.is_there(name, child.id(), child.ledger());
+                }
             }
-            if let Some(cluster) = &self.cluster {
-                cluster.runs_as(name, child.id());
-                cluster.tell(|pods| starts(pods, name, clock.now()));
+            // A new process has the limit of the one before.
+            if let Some(quota) = self.quotas.get(name).copied() {
+                self.throttle_one(name, quota, clock)?;
             }
-            if let Some(roster) = &self.roster {
-                roster.is_there(name, child.id(), child.ledger());
-            }
-        }
-        // A new process has the limit of the one before.
-        if let Some(quota) = self.quotas.get(name).copied() {
-            self.throttle_one(name, quota, clock)?;
         }
         Ok(())
     }
