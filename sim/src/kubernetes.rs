@@ -275,6 +275,14 @@ impl Deployment {
         Ok(self.itself().await?.replicas())
     }
 
+    /// Whether its owner still agrees to drills on it.
+    ///
+    /// # Errors
+    /// When Kubernetes does not tell, or it is gone.
+    pub(crate) async fn agrees(&self) -> Result<bool, KubeError> {
+        Ok(self.itself().await?.agrees())
+    }
+
     async fn itself(&self) -> Result<seen::Deployment, KubeError> {
         let text = self.asked(&self.id.get()).await?;
         let found = seen::Deployment::parsed(&text)?;

@@ -173,6 +173,13 @@ impl From<Owner> for String {
     }
 }
 
+/// The name of this machine, as its processes say where they run.
+#[must_use]
+pub(crate) fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// A process id as the system's calls take it.
 #[must_use]
 pub fn raw_pid(pid: u32) -> Option<Pid> {

@@ -1,5 +1,6 @@
 //! Programs of others that are asked, as a person would ask them: `docker`, `kubectl`. They know contexts, hosts and who asks.
 
+use crate::files::shown;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -123,6 +124,23 @@ pub fn on_path(name: &str) -> io::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = find(&[name], std::env::split_paths(&path));
     found.ok_or_else(|| io::Error::other(format!("there is no `{name}` on PATH")))
+}
+
+/// Sees that a program can be started, as a shell finds it: by its path, or on PATH.
+///
+/// # Errors
+/// When it is not there, or is none.
+pub fn is_there(name: &str) -> io::Result<()> {
+    if !name.contains('/') {
+        return on_path(name).map(drop);
+    }
+    let why = match std::fs::metadata(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "no such file".to_owned(),
+        Err(error) => error.to_string(),
+        Ok(_) if is_executable(Path::new(name)) => return Ok(()),
+        Ok(_) => "not a program that may be started".to_owned(),
+    };
+    Err(io::Error::other(format!("{}: {why}", shown(name))))
 }
 
 /// The first of these programs that is in one of the directories of a search path.

@@ -14,6 +14,7 @@ pub mod private;
 use crate::guard;
 use crate::program;
 use firedrill_asynq::broker::redis::identity::Identity;
+use firedrill_detector::text::counted;
 use login::Login;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs;
@@ -139,8 +140,9 @@ pub enum RedisServerError {
     Given(String),
     /// The Redis that was given holds something.
     #[error(
-        "{address} holds {keys} keys. A drill counts what is in its queues and removes it in the end, so it wants an \
-         empty database: another number at the end of the address, or a Redis of its own"
+        "{address} holds {}. A drill counts what is in its queues and removes it in the end, so it wants an \
+         empty database: another number at the end of the address, or a Redis of its own",
+        counted(*.keys, "key")
     )]
     NotEmpty {
         /// Which Redis.

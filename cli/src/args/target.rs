@@ -25,7 +25,7 @@ pub struct Target {
     /// Containers of your workers that run already, one for each process of the scenario, in their order, on the Redis that --redis
     /// names: names or ids, label=KEY=VALUE, or service=NAME of Compose. Each needs the label firedrill.consent=true, and is left
     /// running
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = container)]
     pub worker_docker: Vec<String>,
     /// With --worker-docker or --worker-kube: the proxy of a Toxiproxy that all of them go through to Redis, so that network faults reach them: where its API is, and
     /// what it calls the proxy, such as http://localhost:8474/redis
@@ -102,6 +102,14 @@ fn command(text: &str) -> Result<WorkerCommand, String> {
         program,
         args: words.collect(),
     })
+}
+
+/// Reads a word of `--worker-docker`.
+fn container(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("write names or ids of containers, label=KEY=VALUE, or service=NAME"),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 /// Reads `--worker-env`.

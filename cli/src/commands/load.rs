@@ -16,6 +16,7 @@ use crate::signals::Signals;
 use crate::terminal::Terminal;
 use crate::view::{Ear, Showing};
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_detector::text::counted;
 use firedrill_reports::figures::Like;
 use firedrill_reports::load::{LoadRecord, Row, Stage};
 use firedrill_sim::drill::{self, Event, Rules, Seen};
@@ -113,8 +114,9 @@ async fn is_empty(
     match keys {
         0 => Ok(()),
         1.. => Err(Failure::refused(format!(
-            "{address} holds {keys} keys. A load takes processor time and memory from whoever uses it; if that is meant, add --beside: \
+            "{address} holds {}. A load takes processor time and memory from whoever uses it; if that is meant, add --beside: \
              only its queues are touched: {}",
+            counted(keys, "key"),
             queues(load)
         ))),
     }

@@ -2,6 +2,7 @@
 
 use crate::args::{Jobs, Speed, Target, ToxiproxyName};
 use crate::failure::Failure;
+use firedrill_detector::text::counted;
 use firedrill_sim::drill;
 use firedrill_sim::engine::live::{Crew, How, Started, Template, Theirs, Workers};
 use firedrill_sim::http::get::Url;
@@ -66,6 +67,10 @@ pub(crate) fn workers<'p>(
         How::Containers(containers(&target.worker_docker, &plans)?)
     };
     let metrics = pages(&target.metrics, &plans)?;
+    if let Some(command) = &target.worker_cmd {
+        let there = program::is_there(&command.program);
+        there.map_err(|error| Failure::environment(format!("--worker-cmd: {error}")))?;
+    }
     let proxy = target.toxiproxy.as_ref().map(proxy).transpose()?;
     let theirs = Box::new(Theirs {
         how,
@@ -135,8 +140,10 @@ fn pods(named: &Named, plans: &[&Plan]) -> Result<Crew, Failure> {
         let (processes, count) = (first.count(), found.replicas());
         if u32::try_from(processes) != Ok(count) {
             return Err(Failure::usage(format!(
-                "--worker-kube: {} begins with {processes} worker processes, and {named} has {count} pods",
-                plan.name
+                "--worker-kube: {} begins with {}, and {named} has {}",
+                plan.name,
+                processes_of(processes),
+                counted(count, "pod")
             )));
         }
         if !found.recreates() {
@@ -145,6 +152,14 @@ fn pods(named: &Named, plans: &[&Plan]) -> Result<Crew, Failure> {
         }
     }
     Ok(Crew::of(found))
+}
+
+/// A number of worker processes, for people.
+fn processes_of(count: usize) -> String {
+    match count {
+        1 => "1 worker process".to_owned(),
+        count => format!("{count} worker processes"),
+    }
 }
 
 /// The containers that are meant, one for each process of each scenario.
@@ -157,14 +172,20 @@ fn containers(words: &[String], plans: &[&Plan]) -> Result<Vec<Guest>, Failure> 
     let found = asked(Guest::find(&docker, words))?;
     let found = found.map_err(|error| match error {
         GuestError::NoConsent(_) => Failure::refused(error),
+        GuestError::Twice(_) => Failure::usage(format!("--worker-docker: {error}")),
         _ => Failure::environment(error),
     })?;
     for plan in plans {
         let (processes, count) = (plan.processes().len(), found.len());
         if processes != count {
             return Err(Failure::usage(format!(
-                "--worker-docker: {} has {processes} worker processes, and {count} containers are named",
-                plan.name
+                "--worker-docker: {} has {}, and {} named",
+                plan.name,
+                processes_of(processes),
+                match count {
+                    1 => "1 container is".to_owned(),
+                    count => format!("{count} containers are"),
+                }
             )));
         }
     }
@@ -195,7 +216,8 @@ fn pages(asked: &[Template], plans: &[&Plan]) -> Result<Vec<Url>, Failure> {
     .map_err(|error| wrong(error.to_string()))?;
     if texts.len() != most {
         return Err(wrong(format!(
-            "there are {most} processes, and pages for {}; give one for each, in their order, or one with {{index}} in it",
+            "there are {}, and pages for {}; give one for each, in their order, or one with {{index}} in it",
+            processes_of(most),
             texts.len()
         )));
     }

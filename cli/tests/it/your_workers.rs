@@ -40,6 +40,48 @@ fn what_only_our_workers_can_do_is_refused_with_its_steps_and_what_would_do() {
 }
 
 #[test]
+fn a_worker_that_is_not_there_is_told_before_anything_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let text: Vec<&str> = SCENARIO
+        .lines()
+        .filter(|line| !line.contains("boom"))
+        .collect();
+    fs::write(dir.path().join("s.yaml"), text.join("\n")).unwrap();
+    for (words, code, why) in [
+        (
+            ["--worker-cmd", "/nonexistent -v"],
+            7,
+            "--worker-cmd: /nonexistent: no such file",
+        ),
+        (
+            ["--worker-cmd", "/etc/hostname"],
+            7,
+            "--worker-cmd: /etc/hostname: not a program that may be started",
+        ),
+        (
+            ["--worker-cmd", "no-such-worker"],
+            7,
+            "--worker-cmd: there is no `no-such-worker` on PATH",
+        ),
+        (
+            ["--worker-docker", "mail-0,"],
+            2,
+            "write names or ids of containers",
+        ),
+        (
+            ["--worker-docker", ""],
+            2,
+            "write names or ids of containers",
+        ),
+    ] {
+        let (ended, _, told) = said(dir.path(), &[&["run", "s.yaml"][..], &words].concat());
+        assert_eq!(ended, Some(code), "{told}");
+        assert!(told.contains(why), "{told}");
+    }
+    assert!(!dir.path().join("runs").exists());
+}
+
+#[test]
 fn a_speed_or_a_number_that_other_workers_cannot_keep_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let text: Vec<&str> = SCENARIO

@@ -104,8 +104,13 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
     for found in record.interference() {
         unreachable += usize::from(found.what == Meddling::Unreachable);
         let minute = found.at_ms as f64 / 6e4;
+        // What was found when the drill was over may have been done before.
+        let when = match found.at_ms < record.end_ms() {
+            true => "in",
+            false => "by",
+        };
         why.push(format!(
-            "interference: {}: {} in minute {minute:.1}; no step of the plan did that",
+            "interference: {}: {} {when} minute {minute:.1}; no step of the plan did that",
             found.subject, found.saw
         ));
     }
@@ -212,9 +217,12 @@ fn unmet(record: &Record) -> impl Iterator<Item = String> {
 /// The remedy by which processes come and go.
 const SCALE: &str = "workers.scale";
 
-/// Steps that were due and left no mark: nothing says that they were done.
+/// Steps that were due and left no mark: nothing says that they were done. An end may be waited for when the drill is over; what has
+/// not begun by then has harmed nobody, so that nobody can have missed it.
 fn undone(record: &Record) -> Vec<String> {
     let end_ms = record.end_ms();
+    // One that was stopped or cut short is told as such.
+    let is_whole = record.complete && record.aborted().is_none();
     let is_marked = |id: &str, phase: Phase| {
         record
             .marks()
@@ -225,13 +233,24 @@ fn undone(record: &Record) -> Vec<String> {
         let ends = step.ends_ms.map(|ends_ms| (ends_ms, Phase::End));
         for (due_ms, phase) in [(step.starts_ms, Phase::Begin)].into_iter().chain(ends) {
             let by_hand = record.mended_ms(&step.id).is_some();
-            if due_ms + TURN_MS < end_ms && !by_hand && !is_marked(&step.id, phase) {
+            if by_hand || is_marked(&step.id, phase) {
+                continue;
+            }
+            if due_ms + TURN_MS < end_ms {
                 let what = match phase {
                     Phase::End => "end",
                     Phase::Begin | Phase::During => "beginning",
                 };
                 why.push(format!(
                     "the record does not say that the {what} of {} (step {}), due in minute {:.1}, was done",
+                    step.fault,
+                    step.id,
+                    due_ms as f64 / 6e4
+                ));
+            } else if is_whole && phase == Phase::Begin && due_ms < end_ms {
+                why.push(format!(
+                    "{} (step {}), due in minute {:.1}, was not done: the drill ended first; make it longer, or see what took so long \
+                     before",
                     step.fault,
                     step.id,
                     due_ms as f64 / 6e4

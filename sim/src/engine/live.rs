@@ -14,6 +14,7 @@ mod lag;
 mod left;
 mod lever;
 mod link;
+mod newcomers;
 mod noted;
 mod observer;
 mod producer;
@@ -58,6 +59,7 @@ use fleet::Fleet;
 use hands::Hands;
 use left::Left;
 use link::Links;
+use newcomers::Newcomers;
 use observer::{Audience, Looked, Observer};
 use producer::ProducerTask;
 use replica::Replica;
@@ -137,6 +139,9 @@ pub enum LiveError {
     /// A worker could not be started.
     #[error(transparent)]
     Worker(#[from] ChildError),
+    /// What the team has does not do what a step needs of it.
+    #[error("{0}")]
+    Team(String),
     /// A file, port or process could not be had.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -315,13 +320,18 @@ async fn run_on(
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
-    for (subject, what, saw) in stand.fleet.meddled(begun_at.as_secs_f64()).await {
+    let mut meddled = stand.last_newcomers().await;
+    meddled.extend(stand.fleet.meddled(begun_at.as_secs_f64()).await);
+    let end_ms = stopped_at.millis() - clock.virtual_start.millis();
+    for of in meddled {
         let found = Interference {
-            at_ms: stopped_at.millis() - clock.virtual_start.millis(),
+            at_ms: of
+                .at
+                .map_or(end_ms, |at| at_time(clock, at).clamp(0, end_ms)),
             until_ms: None,
-            what,
-            subject,
-            saw,
+            what: of.what,
+            subject: of.subject,
+            saw: of.saw,
         };
         sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
     }
@@ -416,7 +426,10 @@ async fn begin(
         let shared = downstream.as_ref().map(Downstream::path);
         let journal = home.journal().clone();
         let ways = (&address, &links, shared, brokers.2.clone(), journal);
-        let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
+        let mut fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
+        if looks_for_strangers(options) {
+            newcomers::refuse(&mut fleet, plan, &brokers.2).await?;
+        }
         if let Some(team) = links.team() {
             let processes = plan.processes().into_iter();
             let first = processes.filter(|(name, _)| plan.is_there_at_start(name));
@@ -477,6 +490,7 @@ async fn begin(
         let last = EXPORTERS.len() + plan.processes().len();
         addresses.set(last, place.map_err(system("producer's port"))?);
     }
+    let newcomers = looks_for_strangers(options).then(|| Newcomers::watch(control.clone()));
     let stand = Stand {
         plan: Arc::new(plan.clone()),
         clock,
@@ -484,6 +498,7 @@ async fn begin(
         control,
         links,
         fleet,
+        newcomers,
         downstream,
         addresses,
         targets_file: TargetsFile::new(&options.targets_file, targets),
@@ -494,6 +509,7 @@ async fn begin(
         place: of,
         told: told.0.clone(),
         settings: stand::Settings::default(),
+        left_out: BTreeSet::new(),
         replica,
     };
     stand.tell_addresses()?;
@@ -507,6 +523,12 @@ async fn begin(
     })
 }
 
+/// Whether a worker of somebody else's makes a drill prove nothing: ours are known by what they write down, and where people take part
+/// they may bring workers.
+fn looks_for_strangers(options: &LiveOptions) -> bool {
+    !options.workers.are_ours() && options.rehearsal.is_none()
+}
+
 /// Connections that nothing is asked over any more when a drill is over, however it ended: what was under way is not
 /// repeated while the drill's keys are removed.
 struct ClosedInTheEnd([RedisBroker; 3]);
@@ -515,6 +537,12 @@ impl Drop for ClosedInTheEnd {
     fn drop(&mut self) {
         self.0.iter().for_each(RedisBroker::close);
     }
+}
+
+/// Milliseconds since the drill's start at a time of day, Unix seconds, of a drill in real time.
+fn at_time(clock: ClockOrigin, unix_s: f64) -> i64 {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    since_start(clock) - ((now.as_secs_f64() - unix_s) * 1e3) as i64
 }
 
 /// Milliseconds since the drill's start, as records count.

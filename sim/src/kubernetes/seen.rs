@@ -3,13 +3,14 @@
 use super::{CONSENT, KubeError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A deployment and its pods at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    /// How often its spec was changed.
-    pub(crate) generation: i64,
+    /// Its spec but for how many pods it wants and their images.
+    pub(crate) rest: Value,
     /// How many pods it wants.
     pub(crate) replicas: u32,
     /// The image of each of its containers, by name.
@@ -38,16 +39,48 @@ pub(crate) struct Pod {
 struct Meta {
     name: String,
     uid: String,
-    generation: i64,
     annotations: BTreeMap<String, String>,
     deletion_timestamp: Option<String>,
 }
 
 /// What Kubernetes says of a deployment.
 #[derive(Debug, Deserialize)]
+#[serde(try_from = "Written")]
 pub(super) struct Deployment {
     metadata: Meta,
     spec: Spec,
+    rest: Value,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    metadata: Meta,
+    spec: Value,
+}
+
+impl TryFrom<Written> for Deployment {
+    type Error = serde_json::Error;
+
+    fn try_from(Written { metadata, spec }: Written) -> Result<Self, Self::Error> {
+        Ok(Self {
+            metadata,
+            spec: Spec::deserialize(&spec)?,
+            rest: without_what_drills_set(spec),
+        })
+    }
+}
+
+/// A spec but for how many pods it wants and their images.
+fn without_what_drills_set(mut spec: Value) -> Value {
+    if let Some(spec) = spec.as_object_mut() {
+        spec.remove("replicas");
+    }
+    let containers = spec.pointer_mut("/template/spec/containers");
+    let containers = containers.and_then(Value::as_array_mut).into_iter();
+    for container in containers.flatten().filter_map(Value::as_object_mut) {
+        container.remove("image");
+    }
+    spec
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,9 +196,9 @@ impl Deployment {
 
     pub(super) fn with(self, pods: Vec<Pod>) -> Seen {
         Seen {
-            generation: self.metadata.generation,
             replicas: self.spec.replicas,
             images: self.images(),
+            rest: self.rest,
             pods,
         }
     }
@@ -283,6 +316,32 @@ mod tests {
                 Deployment::parsed(wrong).is_err() && pods(wrong).is_err(),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn a_spec_is_another_when_more_was_changed_than_drills_change() {
+        let rest = |text: &str| {
+            Deployment::parsed(text)
+                .unwrap()
+                .unwrap()
+                .with(Vec::new())
+                .rest
+        };
+        let found = rest(DEPLOYMENT);
+        for (same, other) in [
+            (r#""replicas": 2"#, r#""replicas": 3"#),
+            ("w:1", "w:2"),
+            (r#""generation": 3"#, r#""generation": 4"#),
+            (r#"consent": "true""#, r#"consent": "no""#),
+        ] {
+            assert_eq!(rest(&DEPLOYMENT.replace(same, other)), found, "{other}");
+        }
+        for (same, other) in [
+            ("Recreate", "RollingUpdate"),
+            (r#""name": "log""#, r#""name": "tail""#),
+        ] {
+            assert_ne!(rest(&DEPLOYMENT.replace(same, other)), found, "{other}");
         }
     }
 

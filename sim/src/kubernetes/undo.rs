@@ -1,4 +1,5 @@
-//! Gives a deployment back as it was found. One that is gone, is another by now, or whose owner has not agreed, is left alone.
+//! Gives a deployment back as it was found. One that is gone, or is another by now, is left alone. What was taken from one whose owner
+//! agrees no longer is given back, and no more.
 
 use super::seen::Deployment;
 use super::{ANSWERS_WITHIN, BROKEN_IMAGE, DeploymentId, PROGRAM};
@@ -12,7 +13,7 @@ use std::io;
 /// When Kubernetes cannot be asked, or refuses.
 pub(crate) fn set_replicas_back(id: &DeploymentId, replicas: u32) -> io::Result<()> {
     match found(id)? {
-        Some(found) if found.replicas() != replicas => ran(&id.scale(None, replicas)).map(drop),
+        Some(found) if is_due(&found, replicas) => ran(&id.scale(None, replicas)).map(drop),
         _ => Ok(()),
     }
 }
@@ -39,7 +40,15 @@ pub(crate) fn set_images_back(
 
 fn found(id: &DeploymentId) -> io::Result<Option<Deployment>> {
     let found = Deployment::parsed(&ran(&id.get())?).map_err(io::Error::other)?;
-    Ok(found.filter(|found| found.uid() == id.uid && found.agrees()))
+    Ok(found.filter(|found| found.uid() == id.uid))
+}
+
+/// Whether it is to be scaled back to so many pods. Who agrees no longer may have scaled it up.
+fn is_due(found: &Deployment, replicas: u32) -> bool {
+    match found.agrees() {
+        true => found.replicas() != replicas,
+        false => found.replicas() < replicas,
+    }
 }
 
 fn ran(words: &[String]) -> io::Result<String> {

@@ -7,6 +7,7 @@ mod survey;
 
 pub use survey::{Foreign, Survey};
 
+use crate::owner::{self, Owner};
 use crate::plan::{Arrivals, IdPattern, Plan, arrivals};
 use crate::producer::{Payload, id_of, is_child, task_id};
 use crate::redis_server::given::claim;
@@ -70,7 +71,7 @@ enum Guests {
     /// None takes part: one that comes is a stranger's.
     #[default]
     None,
-    /// They came with the drill, and what they say of themselves goes with it.
+    /// They came with the drill, on this machine, and what they say of themselves goes when they have ended.
     Come,
     /// They were there before and stay: what they say of themselves is let be.
     Stay,
@@ -264,10 +265,11 @@ impl Ours {
 
     /// Whether `host:pid:id` is one of the drill's servers, or of what tries Redis before it.
     fn is_server(&self, name: &str, ids: &BTreeSet<Uuid>) -> bool {
-        let Some((host, id)) = host_and_id(name) else {
+        let Some((host, pid, id)) = parts(name) else {
             return false;
         };
-        if !self.guests.are_none() {
+        // Whoever goes on is a stranger's: those of the drill have ended by then.
+        if self.guests == Guests::Come && host == owner::host() && Owner::of(pid).is_err() {
             return true;
         }
         let own_process = self.processes.iter().any(|process| process == host);
@@ -276,7 +278,7 @@ impl Ours {
 
     /// Whether `host:pid:id` is the drill's scheduler.
     fn is_scheduler(name: &str, ids: &BTreeSet<Uuid>) -> bool {
-        host_and_id(name).is_some_and(|(host, id)| host == HOST && ids.contains(&id))
+        parts(name).is_some_and(|(host, _, id)| host == HOST && ids.contains(&id))
     }
 }
 
@@ -292,8 +294,35 @@ fn drawn(dice: &mut rand_chacha::ChaCha8Rng) -> Uuid {
     uuid::Builder::from_random_bytes(dice.random()).into_uuid()
 }
 
-fn host_and_id(name: &str) -> Option<(&str, Uuid)> {
+/// The parts of `host:pid:id`.
+fn parts(name: &str) -> Option<(&str, u32, Uuid)> {
     let (rest, id) = name.rsplit_once(':')?;
-    let (host, _) = rest.rsplit_once(':')?;
-    Some((host, Uuid::parse_str(id).ok()?))
+    let (host, pid) = rest.rsplit_once(':')?;
+    Some((host, pid.parse().ok()?, Uuid::parse_str(id).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{PlanOptions, Scenario};
+    use std::process::Command;
+
+    #[test]
+    fn what_is_left_of_started_workers_is_the_drills_and_what_goes_on_is_not() {
+        let of = &crate::builtin::scenarios()[0];
+        let scenario = Scenario::parse(of.name, of.text).unwrap();
+        let plan = Plan::resolve(&scenario, &PlanOptions::default()).unwrap();
+        let ours = Ours::of(&plan).with_guests(false);
+        let ids = ours.servers();
+        let (here, id) = (owner::host(), Uuid::from_u128(1));
+        let is_ours = |host: &str, pid: u32| ours.is_server(&format!("{host}:{pid}:{id}"), &ids);
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(!is_ours(&here, child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(is_ours(&here, child.id()));
+        // Nobody here knows what runs on another machine.
+        assert!(!is_ours("elsewhere", child.id()));
+        assert!(!ours.is_server("no name", &ids));
+    }
 }

@@ -2,12 +2,13 @@
 
 use super::peer::need_peers;
 use super::team::{all_was_seen, record, worker};
-use crate::docker::{docker, program};
+use crate::docker::{connection, docker, program};
 use crate::nodes::Node;
 use crate::support::{firedrill, said, wait_until};
+use redis::Commands;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 const SCENARIO: &str = "\
@@ -180,6 +181,74 @@ impl Drop for Team {
     }
 }
 
+/// All are killed, and started again after ten seconds.
+pub(super) fn shorter() -> String {
+    let lines = SCENARIO.lines();
+    let lines = lines.filter(|line| {
+        !["worker.stop", "worker.terminate"]
+            .iter()
+            .any(|step| line.contains(step))
+    });
+    let text: Vec<&str> = lines.collect();
+    text.join("\n")
+        .replace("12s", "16s")
+        .replace("44s", "24s")
+        .replace("38s", "20s")
+}
+
+/// A quarter of a minute in which nothing is done to anybody.
+pub(super) fn quiet() -> String {
+    let lines = SCENARIO.lines().filter(|line| !line.contains("worker."));
+    let quiet: Vec<&str> = lines.collect();
+    quiet
+        .join("\n")
+        .replace("worker-crashed", "benign")
+        .replace("incidents:", "")
+        .replace("timeline:", "")
+        .replace("44s", "16s")
+        .replace("38s", "12s")
+}
+
+/// A worker that nobody told the drill of; gone with it.
+pub(super) struct Stranger(Child);
+
+impl Stranger {
+    /// One on a Redis of this machine, which has registered.
+    pub(super) fn join(port: u16) -> Self {
+        let child = Command::new(worker())
+            .env("REDIS_ADDR", format!("127.0.0.1:{port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stranger = Self(child);
+        wait_until("it to have joined", || stranger.is_listed(port));
+        stranger
+    }
+
+    /// Whether Redis has what it says of itself.
+    pub(super) fn is_listed(&self, port: u16) -> bool {
+        let mut redis = connection(&format!("redis://127.0.0.1:{port}")).unwrap();
+        let of_it = format!(":{}:", self.0.id());
+        let listed: Vec<String> = redis.zrange("asynq:servers", 0, -1).unwrap();
+        let mut listed = listed.into_iter().filter(|key| key.contains(&of_it));
+        listed.any(|key| redis.exists(key).unwrap())
+    }
+
+    /// Ends as a worker does that is asked to.
+    pub(super) fn leave(mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A folder with a scenario, and the rules.
 pub(super) fn folder(scenario: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -223,24 +292,47 @@ fn a_teams_containers_take_part_and_are_left_running() {
         docker(&["pause", &container], &[]);
         docker(&["unpause", &container], &[]);
     });
-    let quiet: Vec<&str> = SCENARIO
-        .lines()
-        .filter(|line| !line.contains("worker."))
-        .collect();
-    let quiet = quiet
-        .join("\n")
-        .replace("worker-crashed", "benign")
-        .replace("incidents:", "")
-        .replace("timeline:", "");
-    fs::write(
-        dir.join("s.yaml"),
-        quiet.replace("44s", "16s").replace("38s", "12s"),
-    )
-    .unwrap();
+    fs::write(dir.join("s.yaml"), quiet()).unwrap();
     let (code, told, also) = said(dir, &args);
     meddler.join().unwrap();
     assert_eq!(code, Some(3), "{told}{also}");
     assert!(told.contains("1 `pause`, 1 `unpause` in minute"), "{told}");
+}
+
+#[test]
+fn a_worker_that_is_no_container_of_the_drills_is_told() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start("joined");
+    let port = team.redis.port;
+    let dir = folder(&quiet());
+    let args = team.args();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let stranger = Stranger::join(port);
+    let (code, _, told) = said(dir.path(), &args);
+    assert_eq!(code, Some(4), "{told}");
+    let why = "serves default on the drill's Redis, and is none of its workers";
+    assert!(told.contains(why), "{told}");
+    stranger.leave();
+
+    let joins = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_secs(8));
+        Stranger::join(port)
+    });
+    let (code, told, also) = said(dir.path(), &args);
+    let stranger = joins.join().unwrap();
+    assert_eq!(code, Some(3), "{told}{also}");
+    let recorded = record(dir.path(), "team");
+    let joined: Vec<_> = recorded.interference().collect();
+    let [joined] = joined[..] else {
+        panic!("{joined:#?}");
+    };
+    let saw = "a worker that the drill did not start has joined; it serves default";
+    assert_eq!(joined.saw, saw);
+    assert!((3_000..13_000).contains(&joined.at_ms), "{joined:?}");
+    assert!(stranger.is_listed(port));
 }
 
 #[test]
@@ -357,4 +449,65 @@ fn a_container_without_its_owners_consent_is_not_touched() {
     );
     assert!(told.contains(&expected), "{told}");
     assert_eq!(team.states(), ["running", "running"]);
+
+    // Nor is one that is not meant.
+    let redis = &args[4];
+    let first = team.container("0");
+    let twice = format!("--worker-docker={first},{first}");
+    for (words, code, why) in [
+        (twice, 2, format!("{first} is named twice")),
+        (
+            "--worker-docker=service=nothing-of-ours".to_owned(),
+            7,
+            "no container has the label com.docker.compose.service=nothing-of-ours".to_owned(),
+        ),
+        (
+            format!("--worker-docker={first}"),
+            2,
+            "team has 2 worker processes, and 1 container is named".to_owned(),
+        ),
+    ] {
+        let (ended, _, told) = said(dir.path(), &["run", "s.yaml", redis, &words]);
+        assert_eq!(ended, Some(code), "{told}");
+        assert!(told.contains(&why), "{told}");
+    }
+}
+
+#[test]
+fn a_container_that_is_removed_meanwhile_is_told_with_its_time() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = Team::start("removed");
+    let dir = folder(&shorter());
+    let args = team.args();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let container = team.container("1");
+    let meddler = std::thread::spawn(move || {
+        let state = || {
+            let of = ["inspect", "--format", "{{.State.Status}}", &container];
+            docker(&of, &[])
+        };
+        wait_until("it to be hit", || state().trim() == "exited");
+        docker(&["rm", "--force", &container], &[]);
+    });
+    let (code, told, also) = said(dir.path(), &args);
+    meddler.join().unwrap();
+    assert_eq!(code, Some(3), "{told}{also}");
+    let removed = format!("container {} was removed from outside", team.container("1"));
+    let recorded = record(dir.path(), "team");
+    let at_ms = |saw: &str| {
+        recorded
+            .interference()
+            .find(|found| found.saw == saw)
+            .map(|found| found.at_ms)
+    };
+    let at_ms = at_ms(&removed).unwrap_or_else(|| panic!("{told}"));
+    assert!((6_000..16_000).contains(&at_ms), "{at_ms}");
+    let end = recorded.marks().last().unwrap();
+    assert!(
+        !end.verified && end.saw == format!("worker w-1: {removed}"),
+        "{end:?}"
+    );
 }

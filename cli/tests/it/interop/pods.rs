@@ -407,6 +407,44 @@ fn a_teams_pods_take_part_and_the_deployment_is_left_as_it_was() {
 }
 
 #[test]
+fn a_deployment_whose_owner_agrees_no_longer_is_only_given_back() {
+    need_peers!();
+    need!("unshare");
+    let Some(team) = Team::start(true) else {
+        return;
+    };
+    let is_later = |line: &&str| {
+        ["worker.deploy-broken", "workers.scale", "at: 66s"]
+            .iter()
+            .any(|step| line.contains(step))
+    };
+    let lines: Vec<&str> = SCENARIO.lines().filter(|line| !is_later(line)).collect();
+    let dir = folder(&lines.join("\n").replace("84s", "36s").replace("78s", "32s"));
+    let (code, told, also) = std::thread::scope(|scope| {
+        let run = scope.spawn(|| team.run(dir.path()));
+        wait_until("all to be killed", || team.wants().0 == 0);
+        team.kubectl(&["annotate", "deployment/mail", "firedrill.dev/consent-"]);
+        run.join().unwrap()
+    });
+    assert_eq!(code, Some(3), "{told}{also}");
+    let recorded = record(dir.path(), "pods");
+    // An annotation is no change of its spec.
+    assert_eq!(recorded.interference().next(), None, "{told}");
+    let marks: Vec<(bool, bool)> = recorded
+        .marks()
+        .map(|mark| {
+            (
+                mark.verified,
+                mark.saw.contains("no longer agrees to drills on it"),
+            )
+        })
+        .collect();
+    let (done, left_out) = ((true, false), (false, true));
+    assert_eq!(marks, [done, done, left_out, left_out], "{told}");
+    assert_eq!(team.wants(), (2, IMAGE.to_owned()));
+}
+
+#[test]
 fn a_deployment_that_a_killed_firedrill_has_scaled_or_broken_is_as_it_was() {
     need_peers!();
     need!("unshare");

@@ -1,16 +1,21 @@
 //! A team's own worker in a drill: a plain Go program that knows nothing of drills, with what the plan does to it.
 
+use super::containers::{Stranger, folder, quiet, shorter};
 use super::peer::need_peers;
 use super::programs::go;
+use crate::docker::connection;
+use crate::nodes::Node;
 use crate::support::{children, firedrill, free, is_running, said, wait_until};
 use firedrill_reports::Record;
 use firedrill_reports::record::{AlertState, Audit};
+use redis::Commands;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Half a minute of two queues, and every kind of thing that is done to a process or to its way to Redis.
 const SCENARIO: &str = "\
@@ -237,6 +242,80 @@ fn what_a_teams_own_worker_has_started_goes_with_it() {
     kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
     run.wait().unwrap();
     wait_until("nothing to be left", || are_gone(&second));
+}
+
+#[test]
+fn a_worker_that_does_not_come_up_again_is_told_in_a_report() {
+    need_peers!();
+    let dir = folder(&shorter());
+    let script = dir.path().join("start");
+    let text = format!(
+        "#!/bin/sh\n[ -e life-$NUMBER ] && echo no second life && exit 7\ntouch life-$NUMBER\nexec {}\n",
+        worker().display()
+    );
+    fs::write(&script, text).unwrap();
+    let command = format!("/bin/sh {}", script.display());
+    let words = [
+        "run",
+        "s.yaml",
+        "--rules=r.yml",
+        "--worker-cmd",
+        &command,
+        "--worker-env",
+        "NUMBER={index}",
+    ];
+    let (code, told, also) = said(dir.path(), &words);
+    assert_eq!(code, Some(3), "{told}{also}");
+    let recorded = record(dir.path(), "team");
+    let end = recorded.marks().last().unwrap();
+    let why = "worker w-0: it ended at once (exit status: 7); it said last: no second life; all of it is in ";
+    assert!(
+        !end.verified && end.saw.starts_with(why) && end.saw.ends_with("w-0.1.log"),
+        "{end:?}"
+    );
+    assert!(
+        told.contains("worker.restart on w-0, w-1 had no effect"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_worker_that_joins_is_told_and_what_it_says_of_itself_stays() {
+    need_peers!();
+    let redis = Node::start(&[]);
+    let port = redis.port;
+    let dir = folder(&quiet());
+    let command = format!("{} -queues default", worker().display());
+    let given = format!("--redis=127.0.0.1:{port}");
+    let joins = std::thread::spawn(move || {
+        let mut redis = connection(&format!("redis://127.0.0.1:{port}")).unwrap();
+        wait_until("both workers to be there", || {
+            redis.zcard::<_, u64>("asynq:servers").unwrap() == 2
+        });
+        std::thread::sleep(Duration::from_secs(4));
+        Stranger::join(port)
+    });
+    let (code, told, also) = said(
+        dir.path(),
+        &[
+            "run",
+            "s.yaml",
+            "--rules=r.yml",
+            "--worker-cmd",
+            &command,
+            &given,
+        ],
+    );
+    let stranger = joins.join().unwrap();
+    assert!(stranger.is_listed(port), "{told}{also}");
+    assert_eq!(code, Some(3), "{told}{also}");
+    let saw = "a worker that the drill did not start has joined; it serves default in minute";
+    assert!(told.contains(saw), "{told}");
+    // Nothing else is left.
+    stranger.leave();
+    let mut redis = connection(&format!("redis://127.0.0.1:{port}")).unwrap();
+    let left: Vec<String> = redis.keys("*").unwrap();
+    assert_eq!(left, Vec::<String>::new());
 }
 
 #[test]

@@ -479,6 +479,14 @@ fn a_step_that_left_no_mark_proves_nothing() {
         Vec::<String>::new(),
         "it may be waited for"
     );
+    let late = with(&|line| !matches!(line, Line::Mark(_)), 1210);
+    let expected =
+        "handler.slow (step slow), due in minute 20.0, was not done: the drill ended first";
+    assert!(late.iter().any(|why| why.starts_with(expected)), "{late:?}");
+    assert_eq!(
+        with(&|line| !matches!(line, Line::Mark(_)), 1200),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::LiveError;
 use super::hands::{Hands, Stir};
+use super::newcomers::Newcomers;
 use super::stand::Stand;
 use super::watch::Death;
 use crate::abort::Abort;
@@ -125,10 +126,14 @@ async fn direct(
                 if let Attended::Ordered(order) = attend(&mut stand, others, at, AHEAD).await? {
                     return Ok(Foreseen::Ordered(order));
                 }
-                let settles = stand.foresee(next).await?;
+                let forbidden = stand.forbids(next).await;
+                let settles = match forbidden {
+                    None => stand.foresee(next).await?,
+                    Some(_) => Vec::new(),
+                };
                 let others = (&mut deaths, &mut hands);
                 match attend(&mut stand, others, at, Duration::ZERO).await? {
-                    Attended::Due(0) => return Ok(Foreseen::Due(settles)),
+                    Attended::Due(0) => return Ok(Foreseen::Due(settles, forbidden)),
                     Attended::Ordered(order) => return Ok(Foreseen::Ordered(order)),
                     // It is foreseen again for a process that has come meanwhile.
                     Attended::Due(_) => {}
@@ -138,8 +143,8 @@ async fn direct(
         let Some(foreseen) = abort.unless_asked(foreseen).await else {
             break;
         };
-        let settles = match foreseen {
-            Ok(Foreseen::Due(settles)) => settles,
+        let (settles, forbidden) = match foreseen {
+            Ok(Foreseen::Due(settles, forbidden)) => (settles, forbidden),
             Ok(Foreseen::Ordered(order)) => {
                 if let Some(hands) = &mut hands {
                     stand.obey(&order, hands, &mut agenda);
@@ -172,7 +177,10 @@ async fn direct(
             continue;
         }
         let taken = async {
-            let marks = take(&mut stand, turn).await?;
+            let marks = match forbidden {
+                None => take(&mut stand, turn).await?,
+                Some(why) => stand.leaves_out(turn, why),
+            };
             let was_seen = marks.iter().all(|mark| mark.verified);
             stand.account_for(&settles, was_seen).await?;
             Ok(marks)
@@ -224,8 +232,8 @@ enum Attended {
 
 /// What came of waiting for a turn.
 enum Foreseen {
-    /// It is due, and this is what it settles.
-    Due(Vec<Undo>),
+    /// It is due, and this is what it settles; or why it must not be taken.
+    Due(Vec<Undo>, Option<String>),
     /// People name a remedy.
     Ordered(String),
 }
@@ -246,28 +254,45 @@ async fn attend(
         tokio::select! {
             biased;
             () = tokio::time::sleep(left) => return Ok(Attended::Due(started)),
+            list = Newcomers::next(&mut stand.newcomers) => stand.look_at_newcomers(list).await,
             death = deaths.next() => {
                 stand.fleet.has_died(&death);
                 stand.tell_addresses()?;
             }
             stir = Hands::stir(hands) => match (stir, &mut *hands) {
                 (Stir::Order(order), _) => return Ok(Attended::Ordered(order)),
-                (Stir::Look, Some(hands)) => stand.look_behind(hands).await?,
+                (Stir::Look, Some(hands)) => {
+                    let looked = stand.look_behind(hands).await;
+                    stand.bears(looked)?;
+                }
                 (Stir::Look, None) => {}
             },
             () = tokio::time::sleep_until(limits.unwrap_or_else(Instant::now)), if limits.is_some() => {
-                stand.look_at_limits().await?;
+                let looked = stand.look_at_limits().await;
+                stand.bears(looked)?;
             }
             () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
-                started += stand.start_again().await?;
+                let again = stand.start_again().await;
+                started += stand.bears(again)?.unwrap_or(0);
             }
         }
     }
 }
 
-/// Takes one turn. What workers and the producer bring about themselves needs nothing here: they know the plan and the time,
-/// and report the first effect.
+/// Takes one turn, and answers its marks; what the team's workers do not do has had no effect.
 async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
+    match pull(stand, turn).await {
+        Ok(marks) => Ok(marks),
+        Err(error) => {
+            let why = stand.fleet.bears(error)?;
+            Ok(turn.marks(&stand.plan, super::since_start(stand.clock), false, why))
+        }
+    }
+}
+
+/// Does what is due. What workers and the producer bring about themselves needs nothing here: they know the plan and the time,
+/// and report the first effect.
+async fn pull(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let plan = stand.plan.clone();
     let targets = &turn.targets(&plan)[..];
     stand.lift_points(turn);

@@ -8,7 +8,7 @@ mod pods;
 mod release;
 mod throttled;
 
-use crate::engine::live::child::{Told, WorkerChild};
+use crate::engine::live::child::{ChildError, Told, WorkerChild};
 use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
@@ -27,6 +27,7 @@ use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
+pub(crate) use guests::Meddled;
 use limits::Limited;
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -467,16 +468,25 @@ impl Fleet {
                 });
             }
         }
-        let (mut there, mut graceful) = (0, 0);
-        for (name, ended, child) in stopping.join_all().await {
-            let (was_there, gracefully) =
-                ended.map_err(|error| LiveError::System("worker", error))?;
-            there += usize::from(was_there);
-            graceful += usize::from(gracefully);
-            let ended = self.ended(&name, clock);
-            self.has_left(child, Some(ended));
+        let (mut there, mut graceful, mut failed) = (0, 0, None);
+        for (process, ended, child) in stopping.join_all().await {
+            let at = self.ended(&process, clock);
+            self.has_left(child, Some(at));
+            match ended {
+                Ok((was_there, gracefully)) => {
+                    there += usize::from(was_there);
+                    graceful += usize::from(gracefully);
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    failed.get_or_insert(ChildError { process, reason });
+                }
+            }
         }
-        Ok((there, graceful))
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok((there, graceful)),
+        }
     }
 
     /// Restarts processes as `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.

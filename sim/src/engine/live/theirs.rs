@@ -9,7 +9,7 @@ mod container;
 mod pods;
 mod template;
 
-pub(crate) use container::Done;
+pub(crate) use container::{Beyond, Done};
 pub use pods::Crew;
 pub(crate) use pods::Rollout;
 pub use template::{Template, TemplateError};
@@ -17,6 +17,7 @@ pub use template::{Template, TemplateError};
 use crate::engine::live::account::ends;
 use crate::engine::live::child::{ChildError, Group, WorkerChild};
 use crate::engine::live::scraper::Page;
+use crate::files::shown;
 use crate::guard;
 use crate::http::get::Url;
 use crate::redis_server::docker::guest::Guest;
@@ -294,5 +295,5 @@ fn last_words(log: &Path) -> String {
     let end = String::from_utf8_lossy(end);
     let last = end.lines().rfind(|line| !line.trim().is_empty());
     let said = last.map_or("nothing".into(), |line| printable(line.trim()).to_string());
-    format!("; it said last: {said}")
+    format!("; it said last: {said}; all of it is in {}", shown(log))
 }

@@ -69,12 +69,21 @@ pub enum GuestError {
         "no container is called {0}, and none has such an id; for others write label=KEY=VALUE or service=NAME"
     )]
     Unknown(String),
+    /// None has such a label.
+    #[error("no container has the label {0}")]
+    Unlabelled(String),
+    /// It was named before.
+    #[error("{0} is named twice")]
+    Twice(String),
     /// Nobody has agreed.
     #[error(
         "container {0}: its owner has not agreed to drills on it; start it with the label {CONSENT}=true (docker run --label \
          {CONSENT}=true, or `labels:` in a Compose file)"
     )]
     NoConsent(String),
+    /// It took part, and is not there any more.
+    #[error("container {0} was removed from outside")]
+    Gone(String),
     /// It does not run.
     #[error("container {0} does not run: {1}")]
     NotRunning(String, String),
@@ -152,30 +161,33 @@ impl Inspected {
 }
 
 impl Guest {
-    /// The containers that are meant by `words`, each once, in the order of the words and then of names: names or ids,
+    /// The containers that are meant by `words`, in the order of the words and then of names: names or ids,
     /// `label=KEY` or `label=KEY=VALUE`, `service=NAME` of Compose.
     ///
     /// # Errors
-    /// [`GuestError`]: one of them is not there, does not run, or its owner has not agreed.
+    /// [`GuestError`]: one of them is not there, is named twice, does not run, or its owner has not agreed.
     pub async fn find(docker: &Path, words: &[String]) -> Result<Vec<Self>, GuestError> {
         let mut found: Vec<Self> = Vec::new();
         for word in words {
-            let filter = match word.split_once('=') {
-                Some(("label", label)) => Some(format!("label={label}")),
-                Some(("service", service)) => Some(format!("label={SERVICE}={service}")),
+            let label = match word.split_once('=') {
+                Some(("label", label)) => Some(label.to_owned()),
+                Some(("service", service)) => Some(format!("{SERVICE}={service}")),
                 _ => None,
             };
-            let names = match &filter {
-                Some(filter) => listed(docker, filter).await?,
+            let names = match &label {
+                Some(label) => listed(docker, &format!("label={label}")).await?,
                 None => vec![word.clone()],
             };
-            if names.is_empty() {
-                return Err(GuestError::Unknown(word.clone()));
+            if let Some(label) = label.as_ref().filter(|_| names.is_empty()) {
+                return Err(GuestError::Unlabelled(label.clone()));
             }
             for name in names {
                 let guest = Self::named(docker, &name).await?;
-                if !found.iter().any(|other| other.id == guest.id) {
+                let is_new = !found.iter().any(|other| other.id == guest.id);
+                if is_new {
                     found.push(guest);
+                } else if label.is_none() {
+                    return Err(GuestError::Twice(guest.name));
                 }
             }
         }
@@ -206,7 +218,7 @@ impl Guest {
 
     async fn inspected(&self) -> Result<Inspected, GuestError> {
         let text = inspect(&self.docker, &self.id.0).await?;
-        let text = text.ok_or_else(|| GuestError::Unknown(self.name.clone()))?;
+        let text = text.ok_or_else(|| GuestError::Gone(self.name.clone()))?;
         Inspected::parsed(&text)
     }
 
@@ -279,7 +291,7 @@ impl Guest {
         Ok(true)
     }
 
-    /// What has happened to it since `from`, Unix seconds: how often each of `actions`, by Docker's words for events.
+    /// What has happened to it since `from`, Unix seconds: when each of `actions`, by Docker's words for events, in their order.
     ///
     /// # Errors
     /// When Docker does not tell.
@@ -287,7 +299,7 @@ impl Guest {
         &self,
         from: f64,
         actions: &[&str],
-    ) -> Result<BTreeMap<String, u32>, GuestError> {
+    ) -> Result<BTreeMap<String, Vec<f64>>, GuestError> {
         let (from, until) = (format!("{from:.3}"), format!("{:.3}", unix_seconds()));
         let of = format!("container={}", self.id.0);
         let mut words = vec![
@@ -299,13 +311,20 @@ impl Guest {
             .collect();
         only.iter()
             .for_each(|only| words.extend(["--filter", only]));
-        words.extend(["--format", "{{.Action}}"]);
+        words.extend(["--format", "{{.TimeNano}} {{.Action}}"]);
         let text = printed(&self.docker, &words).await?;
-        let mut counts = BTreeMap::new();
-        for action in text.lines().map(str::trim) {
-            *counts.entry(action.to_owned()).or_insert(0) += 1;
+        let wrong =
+            |line| GuestError::Docker(format!("docker events said what cannot be read: {line}"));
+        let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
+            let (nanos, action) = line.split_once(' ').ok_or_else(|| wrong(line))?;
+            let nanos: f64 = nanos.parse().map_err(|_| wrong(line))?;
+            times
+                .entry(action.to_owned())
+                .or_default()
+                .push(nanos / 1e9);
         }
-        Ok(counts)
+        Ok(times)
     }
 
     async fn does(&self, words: &[&str], within: Duration) -> Result<(), GuestError> {

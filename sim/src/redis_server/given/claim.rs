@@ -4,7 +4,7 @@
 //! It is a lease that is renewed while the drill runs. The key does not expire with the lease: it says what has to be removed,
 //! to whoever comes after a drill that cannot do so any more, from wherever they come.
 
-use crate::owner::{Fate, Owner};
+use crate::owner::{self, Fate, Owner};
 use crate::redis_server::ours::Ours;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::script::{Call, Named};
@@ -95,10 +95,9 @@ impl Claim {
     /// # Errors
     /// When `/proc` cannot be read.
     pub(super) fn new(ours: Ours) -> std::io::Result<Self> {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Ok(Self {
             token: uuid::Uuid::new_v4().to_string(),
-            host: host.trim().to_owned(),
+            host: owner::host(),
             owner: Owner::this()?,
             ours,
         })

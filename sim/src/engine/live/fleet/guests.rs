@@ -2,7 +2,8 @@
 
 use super::Fleet;
 use crate::engine::live::LiveError;
-use crate::engine::live::theirs::Workers;
+use crate::engine::live::theirs::{Beyond, Workers};
+use crate::kubernetes::CONSENT;
 use crate::metrics::kube::Pods;
 use crate::redis_server::docker::guest::GuestId;
 use firedrill_asynq::clock::ClockOrigin;
@@ -17,6 +18,19 @@ pub(crate) struct Touched {
     pub(crate) saw: String,
     /// Whether it runs, and was started or let go on by them.
     pub(crate) runs_again: bool,
+}
+
+/// What others have done that was found when the drill was over.
+#[derive(Debug)]
+pub(crate) struct Meddled {
+    /// To whom.
+    pub(crate) subject: String,
+    /// What it was.
+    pub(crate) what: Meddling,
+    /// In words.
+    pub(crate) saw: String,
+    /// When, Unix seconds, where that is known.
+    pub(crate) at: Option<f64>,
 }
 
 impl Fleet {
@@ -54,7 +68,7 @@ impl Fleet {
         for (process, guest) in guests {
             let mut done = self.done.get(&process).copied().unwrap_or_default();
             done.ends += u32::from(self.awaited.contains_key(&process));
-            let Ok(Some((saw, seen))) = done.beyond(&guest, from).await else {
+            let Ok(Some(Beyond { saw, all: seen, .. })) = done.beyond(&guest, from).await else {
                 continue;
             };
             let again = seen.starts > done.starts || seen.unpauses > done.unpauses;
@@ -76,9 +90,8 @@ impl Fleet {
         Ok(touched)
     }
 
-    /// What others have done to containers of the team's since `from`, Unix seconds, and was not told of: to which, what it was,
-    /// and in words.
-    pub(crate) async fn meddled(&self, from: f64) -> Vec<(String, Meddling, String)> {
+    /// What others have done to containers of the team's since `from`, Unix seconds, and was not told of.
+    pub(crate) async fn meddled(&self, from: f64) -> Vec<Meddled> {
         let Workers::Theirs(theirs) = &self.workers else {
             return Vec::new();
         };
@@ -90,17 +103,50 @@ impl Fleet {
             let mut done = self.done.get(&spec.process).copied().unwrap_or_default();
             // One that has died of the plan, and was not started again yet.
             done.ends += u32::from(self.awaited.contains_key(&spec.process));
-            let (what, saw) = match done.beyond(guest, from).await {
+            let (what, saw, at) = match done.beyond(guest, from).await {
                 Ok(None) => continue,
-                Ok(Some((saw, _))) => (Meddling::Ended, saw),
+                Ok(Some(Beyond { saw, at, .. })) => (Meddling::Ended, saw, at),
                 Err(error) => (
                     Meddling::Unreachable,
                     format!("what was done to it is not known: {error}"),
+                    None,
                 ),
             };
-            found.push((spec.process.clone(), what, saw));
+            let subject = spec.process.clone();
+            found.push(Meddled {
+                subject,
+                what,
+                saw,
+                at,
+            });
         }
         found
+    }
+
+    /// What is said of an error if it is the team's workers that do not do what is asked of them: a drill tells that and goes on.
+    ///
+    /// # Errors
+    /// Any other.
+    pub(crate) fn bears(&self, error: LiveError) -> Result<String, LiveError> {
+        match error {
+            LiveError::Team(_) | LiveError::Worker(_) if !self.workers.are_ours() => {
+                Ok(error.to_string())
+            }
+            error => Err(error),
+        }
+    }
+
+    /// Whether the owner of the deployment has taken back that drills may change it, and how that is said. Where Kubernetes does not
+    /// say, it is not known: then nothing can be done to it, either. A label of a container stays as long as that does.
+    pub(crate) async fn withdrawn(&self) -> Option<String> {
+        let deployment = self.workers.crew()?.deployment();
+        let agrees = deployment.agrees().await.unwrap_or(true);
+        (!agrees).then(|| {
+            format!(
+                "the owner of {} no longer agrees to drills on it (annotation {CONSENT}), so nothing was done to it",
+                deployment.id()
+            )
+        })
     }
 
     /// Whether its processes were there before the drill, and stay.

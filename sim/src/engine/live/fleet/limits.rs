@@ -10,7 +10,6 @@ use crate::metrics::kube::Ended;
 use crate::redis_server::docker::guest::{Guest, GuestId, MemoryLimit, set_memory_back};
 use firedrill_asynq::clock::ClockOrigin;
 use std::collections::BTreeMap;
-use std::io;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,8 +24,8 @@ pub(super) struct Limited {
 }
 
 /// In words of the engine.
-fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LiveError {
-    LiveError::System("the team's containers", io::Error::other(error))
+fn failed(error: impl std::fmt::Display) -> LiveError {
+    LiveError::Team(error.to_string())
 }
 
 impl Fleet {

@@ -1,6 +1,7 @@
 //! What people do to the processes of a rehearsal from outside.
 
 use super::{Fleet, WhyEnded};
+use crate::owner::{self, Owner};
 use crate::plan::Plan;
 use crate::signals;
 use firedrill_asynq::clock::Time;
@@ -35,9 +36,28 @@ impl Fleet {
     }
 
     /// Whether a server is of a worker of the drill's. Those that were there before are known by their hosts: what runs there is theirs
-    /// also when others have started it again.
-    pub(crate) fn knows(&self, server: &ServerInfo) -> bool {
-        self.servers.contains(&server.server_id) || self.hosts.contains(&server.host)
+    /// also when others have started it again. What a worker that we have started starts itself is in its process group.
+    pub(crate) fn knows(&mut self, server: &ServerInfo) -> bool {
+        if self.servers.contains(&server.server_id) || self.hosts.contains(&server.host) {
+            return true;
+        }
+        let is_started =
+            !self.stays() && server.host == owner::host() && self.has_started(server.pid);
+        if is_started {
+            // It is listed for a while when it has ended.
+            self.servers.insert(server.server_id.clone());
+        }
+        is_started
+    }
+
+    /// Whether a process is one of the drill's workers, or was started by one.
+    fn has_started(&self, pid: i32) -> bool {
+        let mut leaders = self.all_pids().into_iter();
+        leaders.any(|leader| {
+            let group = || Owner::of(leader).map_or_else(|_| Vec::new(), |leader| leader.group());
+            let is_it = |process: u32| u32::try_from(pid) == Ok(process);
+            is_it(leader) || group().iter().any(|process| is_it(process.pid()))
+        })
     }
 
     /// From its next start on, a process goes by this plan.

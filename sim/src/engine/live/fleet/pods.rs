@@ -1,6 +1,6 @@
 //! The pods of a team's deployment among the workers of a drill: what is done to all of them at once, and what others do to them.
 
-use super::guests::Touched;
+use super::guests::{Meddled, Touched};
 use super::{Fleet, Killed, Pods};
 use crate::engine::live::LiveError;
 use crate::engine::live::theirs::{Crew, Rollout};
@@ -216,17 +216,23 @@ impl Fleet {
         Ok(touched)
     }
 
-    /// What others have done to the deployment, and was not told of: to which, what it was, and in words.
-    pub(super) async fn pods_meddled(&self) -> Option<(String, Meddling, String)> {
+    /// What others have done to the deployment, and was not told of.
+    pub(super) async fn pods_meddled(&self) -> Option<Meddled> {
         let crew = self.crew()?;
         let subject = crew.deployment().id().to_string();
-        match crew.changed(false).await {
-            Ok((saw, _)) if saw.is_empty() => None,
-            Ok((saw, _)) => Some((subject, Meddling::Ended, saw.join(", "))),
-            Err(error) => {
-                let saw = format!("what was done to it is not known: {error}");
-                Some((subject, Meddling::Unreachable, saw))
-            }
-        }
+        let (what, saw) = match crew.changed(false).await {
+            Ok((saw, _)) if saw.is_empty() => return None,
+            Ok((saw, _)) => (Meddling::Ended, saw.join(", ")),
+            Err(error) => (
+                Meddling::Unreachable,
+                format!("what was done to it is not known: {error}"),
+            ),
+        };
+        Some(Meddled {
+            subject,
+            what,
+            saw,
+            at: None,
+        })
     }
 }

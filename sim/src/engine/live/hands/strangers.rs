@@ -1,12 +1,12 @@
 //! Workers that people start beside the drill's own: told, and a remedy where they clear what has piled up.
 
 use super::Hands;
+use crate::engine::live::newcomers::{has_joined, name};
 use crate::engine::live::stand::Stand;
 use crate::lever::{Lever, ProcessLever};
 use crate::plan::{Plan, Step};
 use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::message::ServerInfo;
-use firedrill_detector::text::printable;
 use firedrill_reports::record::{Action, Deed};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,19 +29,11 @@ impl Strangers {
     fn see(&mut self, now: Vec<ServerInfo>) -> Vec<(String, String)> {
         let now = now.into_iter().map(|info| (info.server_id.clone(), info));
         let before = std::mem::replace(&mut self.there, now.collect());
-        let name =
-            |info: &ServerInfo| printable(&format!("{}:{}", info.host, info.pid)).into_owned();
         let come = self
             .there
             .iter()
             .filter(|(id, _)| !before.contains_key(*id));
-        let come = come.map(|(_, info)| {
-            let queues: Vec<&str> = info.queues.keys().map(String::as_str).collect();
-            let serves = printable(&queues.join(", ")).into_owned();
-            let said =
-                format!("a worker that the drill did not start has joined; it serves {serves}");
-            (name(info), said)
-        });
+        let come = come.map(|(_, info)| (name(info), has_joined(info)));
         let gone = before
             .iter()
             .filter(|(id, _)| !self.there.contains_key(*id));

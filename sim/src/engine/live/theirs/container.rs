@@ -61,6 +61,20 @@ pub(super) async fn registered(
     }
 }
 
+/// What Docker calls it when a container is removed.
+const REMOVED: &str = "destroy";
+
+/// What others have done to a container.
+#[derive(Debug)]
+pub(crate) struct Beyond {
+    /// In words.
+    pub(crate) saw: String,
+    /// When they began, Unix seconds, as far as that can be told.
+    pub(crate) at: Option<f64>,
+    /// All that has happened to it.
+    pub(crate) all: Done,
+}
+
 /// What we have done to a container, to be told from what others do.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Done {
@@ -71,7 +85,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// What has happened to a container beyond that since `from`, Unix seconds, in words, and all that has.
+    /// What has happened to a container beyond that since `from`, Unix seconds.
     ///
     /// # Errors
     /// When Docker does not tell.
@@ -79,27 +93,39 @@ impl Done {
         self,
         guest: &Guest,
         from: f64,
-    ) -> Result<Option<(String, Self)>, GuestError> {
+    ) -> Result<Option<Beyond>, GuestError> {
         let ours = [
             ("pause", self.pauses),
             ("unpause", self.unpauses),
             ("die", self.ends),
             ("start", self.starts),
         ];
-        let counts = guest.events(from, &ours.map(|(action, _)| action)).await?;
-        let count = |action: &str| counts.get(action).copied().unwrap_or(0);
+        let asked = [&ours.map(|(action, _)| action)[..], &[REMOVED]].concat();
+        let times = guest.events(from, &asked).await?;
+        let times = |action: &str| times.get(action).map_or(&[][..], Vec::as_slice);
+        let count = |action: &str| u32::try_from(times(action).len()).unwrap_or(u32::MAX);
+        let name = &guest.name;
         let more = ours.iter().filter_map(|(action, ours)| {
             let more = count(action).checked_sub(*ours).filter(|more| *more > 0)?;
-            Some(format!("{more} `{action}`"))
+            // Which of them are ours is not known, if any is.
+            let first = times(action).first().filter(|_| *ours == 0);
+            Some((format!("{more} `{action}`"), first.copied()))
         });
-        let more: Vec<String> = more.collect();
-        let name = &guest.name;
+        let (more, began): (Vec<String>, Vec<Option<f64>>) = more.unzip();
+        let (saw, at) = match times(REMOVED) {
+            [at, ..] => (GuestError::Gone(name.clone()).to_string(), Some(*at)),
+            [] if more.is_empty() => return Ok(None),
+            [] => (
+                format!("container {name}: {}", more.join(", ")),
+                began.into_iter().flatten().min_by(f64::total_cmp),
+            ),
+        };
         let all = Self {
             pauses: self.pauses.max(count("pause")),
             unpauses: self.unpauses.max(count("unpause")),
             ends: self.ends.max(count("die")),
             starts: self.starts.max(count("start")),
         };
-        Ok((!more.is_empty()).then(|| (format!("container {name}: {}", more.join(", ")), all)))
+        Ok(Some(Beyond { saw, at, all }))
     }
 }

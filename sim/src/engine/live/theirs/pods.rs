@@ -8,8 +8,8 @@ use crate::engine::live::LiveError;
 use crate::kubernetes::{BROKEN_IMAGE, Deployment, KubeError, Pod, Seen};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::message::ServerInfo;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -33,10 +33,10 @@ pub struct Crew {
 /// What we know of it, and have done to it.
 #[derive(Debug, Default)]
 struct State {
-    /// How often its spec was changed, how many pods it wants and what they run: as it was found, with what we did.
-    generation: i64,
+    /// How many pods it wants, what they run and the rest of its spec: as it was found, with what we did.
     replicas: u32,
     images: BTreeMap<String, String>,
+    rest: Value,
     /// The pod of each process, by its number, and how often its containers had been started again.
     pods: BTreeMap<usize, (String, u64)>,
     /// Pods that are nobody's, and known: those that others have had come, and those of a release that does not start.
@@ -56,7 +56,7 @@ pub(crate) enum Rollout {
 
 impl From<KubeError> for LiveError {
     fn from(error: KubeError) -> Self {
-        Self::System("the team's pods", io::Error::other(error))
+        Self::Team(error.to_string())
     }
 }
 
@@ -71,7 +71,7 @@ impl State {
         if seen.images != self.images {
             saw.push("its image was changed".to_owned());
         }
-        if saw.is_empty() && seen.generation != self.generation {
+        if seen.rest != self.rest {
             saw.push("its spec was changed".to_owned());
         }
         let mut known: BTreeSet<&String> = self.others.iter().collect();
@@ -94,9 +94,9 @@ impl State {
 
     /// From now on that is how it should be. Processes whose pod is gone have none.
     fn is_now(&mut self, seen: &Seen) {
-        self.generation = seen.generation;
         self.replicas = seen.replicas;
         self.images.clone_from(&seen.images);
+        self.rest.clone_from(&seen.rest);
         let pod = |name: &String| {
             let mut pods = seen.pods.iter();
             pods.find(|pod| pod.name == *name && !pod.leaves)
@@ -175,7 +175,6 @@ impl Crew {
                 Ok(()) => {
                     let wanted = i64::from(state.replicas) + i64::from(to) - i64::from(from);
                     state.replicas = u32::try_from(wanted).unwrap_or(0);
-                    state.generation += 1;
                     return Ok(());
                 }
             }
@@ -263,11 +262,12 @@ impl Crew {
                     .for_each(|image| BROKEN_IMAGE.clone_into(image));
             }
             match how {
-                Rollout::Restart => self.deployment.restart().await?,
+                Rollout::Restart => {
+                    self.deployment.restart().await?;
+                    // When that was is written in the template of its pods.
+                    state.rest = self.deployment.look().await?.rest;
+                }
                 Rollout::Broken | Rollout::Back => self.deployment.set_images(&images).await?,
-            }
-            if how == Rollout::Restart || images != state.images {
-                state.generation += 1;
             }
             if how != Rollout::Restart {
                 state.images = images;
@@ -364,9 +364,9 @@ mod tests {
 
     fn seen() -> Seen {
         Seen {
-            generation: 3,
             replicas: 2,
             images: BTreeMap::from([("worker".to_owned(), "w:1".to_owned())]),
+            rest: Value::Null,
             pods: vec![pod("a"), pod("b")],
         }
     }
@@ -386,10 +386,9 @@ mod tests {
         };
         let replaced = told(&|now| now.pods[1] = pod("c"));
         assert_eq!(replaced, "pod b is gone, pod c has come");
-        let scaled = told(&|now| (now.replicas, now.generation) = (3, 4));
+        let scaled = told(&|now| now.replicas = 3);
         assert_eq!(scaled, "was scaled from 2 to 3");
-        // And back.
-        let edited = told(&|now| now.generation = 5);
+        let edited = told(&|now| now.rest = Value::Bool(true));
         assert_eq!(edited, "its spec was changed");
         let crashed = told(&|now| now.pods[0].restarts = 1);
         assert_eq!(crashed, "pod a was started again");
