@@ -287,7 +287,9 @@ async fn run_on(
         roster.is_rehearsal();
         let (orders, obeyed) = mpsc::unbounded_channel();
         audience = Some(Audience { said, orders });
-        hands = Some(Hands::new(obeyed, done_tx.clone(), begun_at.as_secs_f64()));
+        let blind = people.is_some_and(|rehearsal| rehearsal.terms.blind);
+        let known = (begun_at.as_secs_f64(), blind);
+        hands = Some(Hands::new(obeyed, done_tx.clone(), known));
     }
     let director = Director::start((stand, deaths, hands), options.abort.clone(), done_tx);
     let looked = observer

@@ -253,7 +253,8 @@ async fn attend(
             stir = Hands::stir(hands) => match (stir, &mut *hands) {
                 (Stir::Order(order), _) => return Ok(Attended::Ordered(order)),
                 (Stir::Look, Some(hands)) => stand.look_behind(hands).await?,
-                (Stir::Look, None) => {}
+                (Stir::Saw(sight), Some(hands)) => stand.has_seen(hands, sight).await,
+                (Stir::Look | Stir::Saw(_), None) => {}
             },
             () = tokio::time::sleep_until(limits.unwrap_or_else(Instant::now)), if limits.is_some() => {
                 stand.look_at_limits().await?;
