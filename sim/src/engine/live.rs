@@ -220,6 +220,9 @@ async fn run_on_given(
     sink: Sink<'_>,
 ) -> Ran {
     let ours = match &options.workers {
+        Workers::Ours if options.rehearsal.is_some() => {
+            Ours::of(plan).with_people(plan, fleet::AGAIN_MS)
+        }
         Workers::Ours => Ours::of(plan),
         Workers::Theirs(theirs) => Ours::of(plan).with_guests(theirs.stay()),
     };
@@ -332,6 +335,7 @@ async fn run_on(
     let left = Left {
         by_hand: roster.by_hand(),
         seen: options.workers.are_ours(),
+        has_people: roster.has_people(),
         living,
         producer: producer.map_err(LiveError::Ledger)?,
         ledgers,
