@@ -92,7 +92,9 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
     let facilitator = match &args.facilitator {
         Some(path) => {
             let briefing = briefing::told(&plan, args, &redis, (&rules, &pack), terms);
-            Some(Facilitator::told(path, &briefing)?)
+            let inputs = args.rules.files.iter().chain(&args.runbook);
+            let inputs = inputs.chain(&args.world.world).chain(&args.scenarios);
+            Some(Facilitator::told(path, &briefing, inputs)?)
         }
         None => None,
     };
