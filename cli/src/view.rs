@@ -10,6 +10,7 @@ use crate::signals::{Signals, Stopper};
 use crate::terminal::Terminal;
 use firedrill_sim::drill::{Event, Seen};
 use firedrill_sim::http::{Pages, no_pages};
+use firedrill_sim::scenario::FAMILIES;
 use firedrill_sim::view::web::{Act, Token, Web, WebError, WebOptions};
 use firedrill_sim::view::{About, Board, View};
 use std::io::{IsTerminal, stdout};
@@ -109,17 +110,14 @@ impl<'t> Showing<'t> {
         (signals, terminal): (&Signals, &'t Terminal),
     ) -> Result<Self, Failure> {
         let board = Board::new(abouts);
-        let token = args.http_token.as_deref().map(str::parse::<Token>);
-        let token = token.transpose();
-        let token = token.map_err(|error| Failure::usage(format!("--http-token: {error}")))?;
-        let served = args.http.map(|address| {
-            let options = WebOptions { address, token };
-            Web::serve(&options, &board, more, acts(&board))
-        });
-        let web = served.transpose().map_err(|error| match error {
-            WebError::Open(_) => Failure::refused(error),
-            WebError::Taken(..) | WebError::System(_) => Failure::environment(error),
-        })?;
+        // Where people rehearse, it is known what may have been the cause.
+        let causes = match lines {
+            Some(_) => &FAMILIES[..],
+            None => &[],
+        };
+        let options = page(args, causes)?;
+        let served = options.map(|options| Web::serve(&options, &board, more, acts(&board)));
+        let web = served.transpose().map_err(failed)?;
         if let Some(web) = &web {
             terminal.say(format_args!("live view: {}", web.url()));
         }
@@ -201,6 +199,34 @@ impl Ear {
         if let Some(board) = &self.board {
             board.expose(text());
         }
+    }
+}
+
+/// How the page is served, if one was asked for.
+///
+/// # Errors
+/// When it cannot be had as it was asked for.
+pub(crate) fn page(
+    args: &args::View,
+    causes: &'static [&'static str],
+) -> Result<Option<WebOptions>, Failure> {
+    let token = args.http_token.as_deref().map(str::parse::<Token>);
+    let token = token.transpose();
+    let token = token.map_err(|error| Failure::usage(format!("--http-token: {error}")))?;
+    let options = args.http.map(|address| WebOptions {
+        address,
+        token,
+        causes,
+    });
+    let checked = options.as_ref().map_or(Ok(()), WebOptions::check);
+    checked.map_err(failed)?;
+    Ok(options)
+}
+
+fn failed(error: WebError) -> Failure {
+    match error {
+        WebError::Open(_) => Failure::refused(error),
+        WebError::Taken(..) | WebError::System(_) => Failure::environment(error),
     }
 }
 

@@ -4,7 +4,7 @@
 //! because nobody saw it.
 
 use crate::jsonl::Record;
-use crate::record::{Action, Deed, Rehearsed};
+use crate::record::{Action, Deed, Phase, Rehearsed};
 use crate::score::judge::Class;
 use crate::score::{DrillScore, IncidentScore};
 use std::collections::BTreeSet;
@@ -56,6 +56,17 @@ pub enum Kept {
     NotDue,
 }
 
+/// Who ended a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mended {
+    /// People.
+    ByHand,
+    /// The plan, and it was seen to be over.
+    ByPlan,
+    /// Nobody was seen to: it ends by itself, or was not ended.
+    Unseen,
+}
+
 /// What a rehearsal came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Debrief {
@@ -73,8 +84,10 @@ pub struct Debrief {
     pub incident: Option<IncidentScore>,
     /// When the drill ended, milliseconds since its start.
     pub end_ms: i64,
-    /// Whether people ended its fault, or the plan did.
-    pub mended_by_hand: bool,
+    /// Who ended its fault.
+    pub mended: Mended,
+    /// Whether the plan was to end its fault, or have it ended by a remedy, and that was not seen to be so.
+    pub is_on: bool,
     /// Causes that people named, in order, and whether each is right.
     pub suspected: Vec<(String, bool)>,
     /// Entries of the checklist that were not ticked.
@@ -94,10 +107,13 @@ impl Debrief {
         Some(detection.delivered_ms - incident.truth.fault_ms)
     }
 
-    /// From the fault until it was over, milliseconds; `None`: it was not, before the drill ended.
+    /// From the fault until it was over, milliseconds; `None`: it was not, before the drill ended, as far as anybody saw.
     #[must_use]
     pub fn mitigate_ms(&self) -> Option<i64> {
         let truth = &self.incident.as_ref()?.truth;
+        if self.is_on {
+            return None;
+        }
         (truth.fault_over_ms < self.end_ms).then(|| truth.fault_over_ms - truth.fault_ms)
     }
 
@@ -105,7 +121,8 @@ impl Debrief {
     #[must_use]
     pub fn recover_ms(&self) -> Option<i64> {
         let truth = &self.incident.as_ref()?.truth;
-        let is_over = truth.fault_over_ms < self.end_ms && truth.end_ms < self.end_ms;
+        let is_over =
+            !self.is_on && truth.fault_over_ms < self.end_ms && truth.end_ms < self.end_ms;
         is_over.then(|| truth.end_ms - truth.fault_ms)
     }
 
@@ -182,6 +199,18 @@ impl Debrief {
         let not_done = steps.filter(|step| !ticked.contains(step.as_str()));
         let step = record.header.incidents.first();
         let step = step.and_then(|incident| incident.step.as_deref());
+        let end = record.marks().find(|mark| {
+            step.is_some() && mark.step.as_deref() == step && mark.phase == Some(Phase::End)
+        });
+        let mended = match step {
+            Some(step) if record.mended_ms(step).is_some() => Mended::ByHand,
+            _ if end.is_some_and(|end| end.verified) => Mended::ByPlan,
+            _ => Mended::Unseen,
+        };
+        let mut steps_planned = record.header.steps.iter();
+        let has_remedy = steps_planned
+            .any(|planned| Some(planned.id.as_str()) == step && planned.remedy.is_some());
+        let is_to_be_ended = end.is_some() || has_remedy;
         Some(Self {
             terms,
             acknowledged_ms: since(first(&|action| action.what == Deed::Acknowledged)),
@@ -192,7 +221,8 @@ impl Debrief {
                 &is_on,
             ),
             end_ms: record.end_ms(),
-            mended_by_hand: step.is_some_and(|step| record.mended_ms(step).is_some()),
+            is_on: mended == Mended::Unseen && is_to_be_ended,
+            mended,
             suspected: suspected.collect(),
             not_done: not_done.cloned().collect(),
             incident,
@@ -206,13 +236,22 @@ impl Debrief {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Line;
+    use crate::record::{Line, Mark, PlannedStep};
     use crate::score::tests::Paper;
     use crate::score::{ScoreParams, score_recorded};
 
     /// A rehearsal of an hour: a fault from 600 s to 1,800 s, an alert that fires at 760 s and pages at 790 s, and what people do at a
     /// second. `within`: seconds to respond, and to escalate.
     fn debrief(within: (i64, i64), did: &[(i64, Deed, &str)]) -> Debrief {
+        debrief_of(within, did, |_| {})
+    }
+
+    /// The same of a record that is changed before.
+    fn debrief_of(
+        within: (i64, i64),
+        did: &[(i64, Deed, &str)],
+        change: impl FnOnce(&mut Record),
+    ) -> Debrief {
         let paper = Paper::new(300, 3_600)
             .incident("worker_stall", 600, Some(660), 1_800, 1_200)
             .fires("QueueStalled", 700, 760, 1_700);
@@ -231,6 +270,7 @@ mod tests {
                 step: None,
             }));
         }
+        change(&mut record);
         let score = score_recorded(&record, &pack, &ScoreParams::default());
         Debrief::of(&record, &score, None).unwrap()
     }
@@ -254,7 +294,49 @@ mod tests {
         assert_eq!(found.mitigate_ms(), Some(1_200_000));
         let expected = [("deadlock".into(), false), ("worker_stall".into(), true)];
         assert_eq!(found.suspected, expected);
-        assert!(!found.mended_by_hand);
+        assert_eq!(found.mended, Mended::Unseen);
+    }
+
+    #[test]
+    fn by_the_plan_is_only_what_the_plan_was_seen_to_end() {
+        // `verified`: of the mark of its end, if there is one.
+        let ended = |remedy: Option<&str>, verified: Option<bool>| {
+            debrief_of((60, 600), &[], |record| {
+                record.header.incidents[0].step = Some("stall".to_owned());
+                record.header.steps.push(PlannedStep {
+                    id: "stall".to_owned(),
+                    fault: "redis.stop".to_owned(),
+                    remedy: remedy.map(str::to_owned),
+                    starts_ms: 600_000,
+                    ends_ms: Some(1_800_000),
+                    targets: Vec::new(),
+                    is_remedy: false,
+                });
+                let mark = verified.map(|verified| Mark {
+                    step: Some("stall".to_owned()),
+                    phase: Some(Phase::End),
+                    planned_ms: 1_800_000,
+                    at_ms: 1_800_000,
+                    what: "redis.stop ends".to_owned(),
+                    targets: Vec::new(),
+                    verified,
+                    saw: String::new(),
+                });
+                record.lines.extend(mark.map(Line::Mark));
+            })
+        };
+        let seen = ended(None, Some(true));
+        let by_plan = (Mended::ByPlan, Some(1_200_000));
+        assert_eq!((seen.mended, seen.mitigate_ms()), by_plan);
+        for (remedy, verified) in [(None, Some(false)), (Some("redis.continue"), None)] {
+            let not = ended(remedy, verified);
+            assert_eq!((not.mended, not.mitigate_ms()), (Mended::Unseen, None));
+            assert_eq!(not.recover_ms(), None);
+        }
+        // It ends by itself, and leaves no mark.
+        let by_itself = ended(None, None);
+        assert_eq!(by_itself.mended, Mended::Unseen);
+        assert_eq!(by_itself.mitigate_ms(), Some(1_200_000));
     }
 
     #[test]

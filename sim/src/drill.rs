@@ -16,8 +16,8 @@ use events::Events;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
-    Action, BenignWindow, Deed, FORMAT, Header, Interference, Lag, Line, Meddling, PlannedIncident,
-    PlannedStep, Rehearsed, RuleReading, RuleText, Value, WORKERS,
+    Action, BenignWindow, Deed, FORMAT, Header, Heard, Interference, Lag, Line, Meddling,
+    PlannedIncident, PlannedStep, Rehearsed, RuleReading, RuleText, Value, WORKERS,
 };
 use firedrill_reports::score::Delivery;
 use firedrill_reports::{Record, RecordWriter, Watcher};
@@ -240,7 +240,7 @@ pub fn simulate_watched(
     });
     let (ended, _) = ended.expect("the sink never fails");
     lines.extend(watcher.finish(ended.at_ms));
-    lines.push(footer(&ended, 0.0));
+    lines.push(footer(&ended, None, 0.0));
     Record {
         header,
         lines,
@@ -266,6 +266,8 @@ struct Recording<'t> {
     rails: Option<Rails>,
     /// The plan as text, where nobody is to read it before the end.
     kept_back: Option<String>,
+    /// Why it is stopped, where somebody has said so.
+    stopped: Option<String>,
 }
 
 /// Who hears of what happens.
@@ -293,6 +295,7 @@ impl Recording<'_> {
             told: None,
             rails: None,
             kept_back: None,
+            stopped: None,
         })
     }
 
@@ -332,12 +335,22 @@ impl Recording<'_> {
                 }
             }
             Observation::Mark(mark) => self.write([Line::Mark(mark)])?,
-            Observation::Action(action) => self.write([Line::Action(action)])?,
+            Observation::Action(action) => {
+                if action.what == Deed::Stopped {
+                    self.stopped.get_or_insert_with(|| action.text.clone());
+                }
+                self.write([Line::Action(action)])?;
+            }
             Observation::Interference(found) => self.write([match self.rails {
                 Some(_) => seen(found),
                 None => Line::Interference(found),
             }])?,
-            Observation::Heard(heard) => self.write([Line::Heard(heard)])?,
+            Observation::Heard(heard) => {
+                if let (Some(rails), Heard::Told(told)) = (&mut self.rails, &heard) {
+                    rails.heard(told);
+                }
+                self.write([Line::Heard(heard)])?;
+            }
             Observation::Ledger { audited, lag } => self.write(ledger_lines(*audited, lag))?,
         }
         Ok(())
@@ -372,7 +385,8 @@ impl Recording<'_> {
     fn finish(mut self, ended: &Ended, real_seconds: f64) -> io::Result<()> {
         let lines = self.watcher.finish(ended.at_ms);
         self.write(lines)?;
-        self.write([footer(ended, real_seconds)])
+        let why = self.stopped.take();
+        self.write([footer(ended, why, real_seconds)])
     }
 }
 
@@ -418,11 +432,16 @@ fn ledger_lines(audited: Audited, lag: Lag) -> impl Iterator<Item = Line> {
         .chain([Line::Lag(lag)])
 }
 
-fn footer(ended: &Ended, real_seconds: f64) -> Line {
+/// The last line of a record. `why`: what was said when it was stopped; otherwise it was by a signal.
+fn footer(ended: &Ended, why: Option<String>, real_seconds: f64) -> Line {
+    let stopped = |why| match why {
+        Some(why) => format!("stopped: {why}"),
+        None => "stopped by a signal".to_owned(),
+    };
     Line::Footer {
         at_ms: ended.at_ms,
         real_seconds,
-        aborted: ended.aborted.then(|| "stopped by a signal".to_owned()),
+        aborted: ended.aborted.then(|| stopped(why)),
         lines: None,
         checksum: None,
     }

@@ -281,6 +281,14 @@ impl WorkerSpec {
     fn stream(&self) -> String {
         format!("worker/{}/{}", self.process, self.incarnation)
     }
+
+    /// What its server registers as.
+    pub(crate) fn server_id(&self) -> String {
+        let stream = format!("{}/id", self.stream());
+        let mut dice = firedrill_asynq::rng::stream(self.plan.seed, &stream);
+        let id = uuid::Builder::from_random_bytes(rand::RngExt::random(&mut dice));
+        id.into_uuid().to_string()
+    }
 }
 
 /// Its server, as asynq's would be configured.
@@ -289,15 +297,10 @@ fn config(
     worker: &WorkerPlan,
     retry_dice: RetryDice<TaskMessage>,
 ) -> ServerConfig<TaskMessage> {
-    let stream = spec.stream();
     ServerConfig {
         host: spec.process.clone(),
         pid: i32::try_from(std::process::id()).unwrap_or(0),
-        server_id: uuid::Builder::from_random_bytes(rand::RngExt::random(
-            &mut firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/id")),
-        ))
-        .into_uuid()
-        .to_string(),
+        server_id: spec.server_id(),
         concurrency: worker.concurrency as usize,
         batch: 1,
         queues: worker

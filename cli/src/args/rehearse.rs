@@ -84,7 +84,7 @@ pub struct Rehearse {
     /// Print each step and what undoes it; nothing is started
     #[arg(long)]
     pub dry_run: bool,
-    /// Begin at this time, such as `14:30` or `2026-12-01T14:30+01:00`; until then it waits
+    /// Begin at this time, such as `14:30`, `23:30 Europe/Berlin` or `2026-12-01T14:30+01:00`; until then it waits
     #[arg(long, value_name = "TIME", conflicts_with = "window")]
     pub at: Option<String>,
     /// Begin in this window, such as `Mon-Fri 10:00-16:00 Europe/Berlin` or `Fri 22:00-02:00`, and end in it; with --blind at a moment

@@ -34,12 +34,12 @@ pub fn run(args: &Export, terminal: &Terminal) -> Result<Exit, Failure> {
         }
         ExportKind::Openmetrics(args) => {
             let text = openmetrics::openmetrics(&record(&args.run)?);
-            spares(&args.out, [&args.run].into_iter())?;
+            spares(("-o", &args.out), [&args.run].into_iter())?;
             put(&args.out, &text, terminal)?;
         }
         ExportKind::Grafana(args) => {
             let record = record(&args.run)?;
-            spares(&args.out, [&args.run].into_iter())?;
+            spares(("-o", &args.out), [&args.run].into_iter())?;
             let header = &record.header;
             let world = agreement::planned(header).map_err(Failure::usage)?.world;
             let known = inputs::world::surroundings(&world, header.scrape_interval_ms, 1);
@@ -53,7 +53,7 @@ pub fn run(args: &Export, terminal: &Terminal) -> Result<Exit, Failure> {
         }
         ExportKind::Csv(args) => {
             let record = record(&args.run)?;
-            spares(&args.out, [&args.run].into_iter())?;
+            spares(("-o", &args.out), [&args.run].into_iter())?;
             let text = match args.of {
                 Table::Samples => csv::samples(&record),
                 Table::Alerts => csv::alerts(&Replay::recorded(&record)),
@@ -121,7 +121,7 @@ fn tests(args: &ExportPromtool, terminal: &Terminal) -> Result<(), Failure> {
     let own = first.texts.iter().map(|rules| PathBuf::from(&rules.name));
     let own: Vec<PathBuf> = own.chain(placed.iter().filter_map(Placed::path)).collect();
     spares(
-        &args.out,
+        ("-o", &args.out),
         recorded.runs.iter().chain(&recorded.rules).chain(&own),
     )?;
     if own.contains(&args.out) {

@@ -6,6 +6,7 @@ mod facilitator;
 mod room;
 mod sealed;
 mod steps;
+mod waiting;
 mod window;
 
 use crate::args::{self, Jobs, Speed};
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use crate::inputs;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use crate::view;
 use facilitator::Facilitator;
 use firedrill_asynq::rng;
 use firedrill_reports::record::Rehearsed;
@@ -24,6 +26,7 @@ use firedrill_sim::files::shown;
 use firedrill_sim::plan::Plan;
 use firedrill_sim::redis_server::private::RedisSource;
 use firedrill_sim::rehearsal::{AbortWhen, Runbook};
+use firedrill_sim::scenario::FAMILIES;
 use room::{Asked, Room};
 use std::path::Path;
 use std::time::SystemTime;
@@ -80,8 +83,15 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
     let one = Jobs::Fixed(std::num::NonZeroUsize::MIN);
     let (workers, _) = target::workers(&args.target, [&plan], (args.speed, one), &redis)?;
     let start = window::Start::of(args)?;
+    let begins = start.begins(&plan, speed, (args.blind, drawn_by))?;
+    heard::can_be_heard(&args.alerts, (args.speed, 1))?;
+    heard::targets_are_free(&args.alerts, 1)?;
+    view::page(&args.view, &FAMILIES)?;
     if args.dry_run {
         terminal.plain_result(&steps::told(&plan, args, &redis));
+        if let Some((_, told)) = begins {
+            terminal.plain_result(&format!("    when: {told}\n"));
+        }
         return Ok(Exit::Passed);
     }
     let terms = Rehearsed {
@@ -92,12 +102,16 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
     let facilitator = match &args.facilitator {
         Some(path) => {
             let briefing = briefing::told(&plan, args, &redis, (&rules, &pack), terms);
-            Some(Facilitator::told(path, &briefing)?)
+            let inputs = args.rules.files.iter().chain(&args.runbook);
+            let inputs = inputs.chain(&args.world.world).chain(&args.scenarios);
+            Some(Facilitator::told(path, &briefing, inputs)?)
         }
         None => None,
     };
     let signals = Signals::listen()?;
-    if let Some(exit) = start.wait(&plan, speed, (args.blind, drawn_by), &signals, terminal)? {
+    if let Some(begins) = &begins
+        && let Some(exit) = waiting::wait(begins, &signals, terminal)?
+    {
         return Ok(exit);
     }
     let alerts = heard::sources(&args.alerts, &rules.set, (args.speed, 1), terminal)?;

@@ -20,7 +20,7 @@ const REPORT_FILE: &str = "report.html";
 
 /// Refuses to write over what the file is made from.
 pub(crate) fn spares<'a>(
-    out: &Path,
+    (option, out): (&str, &Path),
     mut inputs: impl Iterator<Item = &'a PathBuf>,
 ) -> Result<(), Failure> {
     let Ok(out) = out.canonicalize() else {
@@ -30,7 +30,7 @@ pub(crate) fn spares<'a>(
     let is_out = |path: &Path| path.canonicalize().is_ok_and(|input| input == out);
     match inputs.find(|input| is_out(input) || is_out(&input.join(RECORD_FILE))) {
         Some(input) => Err(Failure::usage(format!(
-            "-o {}: it is made from {}, and would take its place; name another file",
+            "{option} {}: it is made from {}, and would take its place; name another file",
             shown(&out),
             shown(input)
         ))),
@@ -90,7 +90,7 @@ impl There {
 fn there(args: &Report, out: &Path) -> Result<There, Failure> {
     files::check_writable(out).map_err(Failure::environment)?;
     let recorded = &args.judged.recorded;
-    spares(out, recorded.runs.iter().chain(&recorded.rules))?;
+    spares(("-o", out), recorded.runs.iter().chain(&recorded.rules))?;
     // What is no file has no content to lose.
     if !fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0) {
         return Ok(There::Nothing);

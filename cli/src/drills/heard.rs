@@ -21,24 +21,8 @@ pub(crate) fn sources(
     (speed, drills): (Speed, usize),
     terminal: &Terminal,
 ) -> Result<Option<Sources>, Failure> {
-    let Some(option) = args.given() else {
-        return match args.http_config {
-            None => Ok(None),
-            Some(_) => Err(Failure::usage(
-                "--http-config: it says how --prometheus and --alertmanager-url are asked, and neither was given",
-            )),
-        };
-    };
-    if !matches!(speed, Speed::Fixed(speed) if drill::is_in_real_time(speed)) {
-        return Err(Failure::usage(format!(
-            "{option}: what is outside of firedrill lives in real time, and its alerts would come too late in a drill that is \
-             faster; add `--speed 1`"
-        )));
-    }
-    if drills > 1 {
-        return Err(Failure::usage(format!(
-            "{option}: nobody could tell which of {drills} drills an alert is of; run one scenario at a time"
-        )));
+    if !can_be_heard(args, (speed, drills))? {
+        return Ok(None);
     }
     let client = inputs::http_client(args.http_config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -60,6 +44,36 @@ pub(crate) fn sources(
         ));
     }
     Ok(Some(sources))
+}
+
+/// Whether sources were named, without asking any.
+///
+/// # Errors
+/// When drills of this kind have no sources.
+pub(crate) fn can_be_heard(
+    args: &AlertSources,
+    (speed, drills): (Speed, usize),
+) -> Result<bool, Failure> {
+    let Some(option) = args.given() else {
+        return match args.http_config {
+            None => Ok(false),
+            Some(_) => Err(Failure::usage(
+                "--http-config: it says how --prometheus and --alertmanager-url are asked, and neither was given",
+            )),
+        };
+    };
+    if !matches!(speed, Speed::Fixed(speed) if drill::is_in_real_time(speed)) {
+        return Err(Failure::usage(format!(
+            "{option}: what is outside of firedrill lives in real time, and its alerts would come too late in a drill that is \
+             faster; add `--speed 1`"
+        )));
+    }
+    if drills > 1 {
+        return Err(Failure::usage(format!(
+            "{option}: nobody could tell which of {drills} drills an alert is of; run one scenario at a time"
+        )));
+    }
+    Ok(true)
 }
 
 /// Refuses a directory for targets that is not there, or where somebody else's are.

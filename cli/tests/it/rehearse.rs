@@ -1,7 +1,10 @@
 //! Rehearsals with people at the other end of a pipe: what they say, what they do from outside, and what stops it.
 
 mod outside;
+mod posted;
 mod server;
+mod silent;
+mod waiting;
 mod whole;
 
 use crate::support::{children, firedrill, need, said};
@@ -252,6 +255,12 @@ fn a_blind_rehearsal_gives_nothing_away_and_sees_what_is_done_from_outside() {
             assert!(!name.contains(secret), "{name}");
         }
     }
+    // What does not end what is on is not told from what would, but may not.
+    for remedy in ["queue.unpause", "worker.rollback"] {
+        room.says(&format!("remedy {remedy}"));
+        let told = format!("{remedy}: firedrill does nothing by it now; it is noted");
+        room.hears(&told);
+    }
     signal(workers[0], Signal::CONT);
     signal(workers[1], Signal::CONT);
     room.hears("mended: w-0, w-1: 2 of 2 processes go on (SIGCONT from outside)");
@@ -290,6 +299,51 @@ fn a_worker_that_people_end_is_started_again_and_no_verdict_rests_on_what_follow
 }
 
 #[test]
+fn whoever_is_started_again_often_is_no_stranger_and_leaves_nothing_strange() {
+    need!("redis-server");
+    let mut room = Rehearsed::begin(&scenario(KILLED), &["--at-most", "55s"]);
+    room.hears("its queues: ");
+    room.says("note here");
+    room.hears("note: here");
+    for _ in 0..4 {
+        let worker = *room.workers().first().unwrap();
+        signal(worker, Signal::KILL);
+        room.hears("was ended from outside; it is started again");
+        while room.workers().len() < 2 || room.workers().contains(&worker) {
+            std::thread::yield_now();
+        }
+    }
+    let (code, text, run, _dir) = room.ends();
+    assert_eq!(code, Some(5), "{text}");
+    for strange in ["did not start", "asynq:servers"] {
+        let mut actions = record(&run)
+            .actions()
+            .cloned()
+            .collect::<Vec<_>>()
+            .into_iter();
+        let found = actions.find(|action| action.text.contains(strange));
+        assert_eq!(found, None, "{text}");
+    }
+    assert!(text.contains("the drill was stopped: --at-most"), "{text}");
+}
+
+#[test]
+fn a_signal_that_ends_it_is_no_stop_though_another_follows_it() {
+    need!("redis-server");
+    let mut room = Rehearsed::begin(&scenario(KILLED), &[]);
+    room.hears("its queues: ");
+    room.says("note here");
+    room.hears("note: here");
+    // As coreutils' timeout does.
+    signal(room.child.id(), Signal::TERM);
+    signal(room.child.id(), Signal::CONT);
+    let (code, text, ..) = room.ends();
+    assert_eq!(code, Some(5), "{text}");
+    assert!(text.contains("stopped: a signal came"), "{text}");
+    assert!(!text.contains("(SIGCONT)"), "{text}");
+}
+
+#[test]
 fn a_queue_that_people_unpause_is_seen_to_be_and_its_alert_is_not_called_missed() {
     need!("redis-server");
     let paused =
@@ -313,6 +367,8 @@ fn a_queue_that_people_unpause_is_seen_to_be_and_its_alert_is_not_called_missed(
     // Nothing is on any more that a remedy could end.
     room.says("remedy queue.unpause");
     room.hears("nothing is on that firedrill could end by it");
+    room.says("remedy queue.unpaus");
+    room.hears("no remedy is called so; did you mean `remedy queue.unpause`?");
     let (code, text, run, _dir) = room.ends();
     assert_eq!(code, Some(3), "{text}");
     let record = record(&run);
@@ -375,7 +431,9 @@ fn a_dry_run_tells_each_step_and_its_undo_and_starts_nothing() {
     fs::write(dir.path().join("s.yaml"), scenario(KILLED)).unwrap();
     let redis = ["--redis", "redis://staging:6379/1"];
     let limits = ["--abort-when", "up == 0", "--at-most", "3m"];
-    let args = [&["rehearse", "s.yaml", "--dry-run"][..], &redis, &limits].concat();
+    let limits = [&limits[..], &["--at", "2099-01-05T10:00Z"]].concat();
+    let limits = &limits[..];
+    let args = [&["rehearse", "s.yaml", "--dry-run"][..], &redis, limits].concat();
     let (code, told, _) = said(dir.path(), &args);
     assert_eq!(code, Some(0), "{told}");
     insta::assert_snapshot!(told);
@@ -391,12 +449,26 @@ fn what_cannot_be_rehearsed_is_said_before_anything_is_started() {
         (&["--abort-when", "sum(up"], "--abort-when"),
         (&["--window", "whenever"], "Mon-Fri 10:00-16:00"),
         (&["--at", "noon"], "14:30"),
+        (&["--at", "2020-01-01T10:00Z"], "that is over"),
+        (&["--at", "14:30 Nowhere/At"], "no time zone"),
         (&["--runbook", "missing.md"], "missing.md"),
     ] {
         let (code, _, said) = said(dir.path(), &[&["rehearse", "s.yaml"], args].concat());
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(told), "{said}");
         assert!(!dir.path().join("runs").exists());
+    }
+    // What the run would find out is found out before.
+    for (args, code, told) in [
+        (&["--window", "10:00-10:01"][..], 2, "does not fit into it"),
+        (&["--http=0.0.0.0:0"], 4, "give a token"),
+        (&["--http", "--http-token", "short"], 2, "--http-token"),
+        (&["--webhook-listen", "0", "--speed", "2"], 2, "--speed 1"),
+    ] {
+        let args = [&["rehearse", "s.yaml", "--dry-run"], args].concat();
+        let (found, _, said) = said(dir.path(), &args);
+        assert_eq!(found, Some(code), "{said}");
+        assert!(said.contains(told), "{said}");
     }
     let (code, _, said) = said(dir.path(), &["rehearse"]);
     assert_eq!(code, Some(2), "{said}");

@@ -4,7 +4,7 @@ use super::words::{classes, count, length};
 use super::{Block, Cell, Document, Facts, Finding, Step, Table, Told, Tone, Verdict};
 use crate::jsonl::Record;
 use crate::record::{Action, Deed, Mark, Phase};
-use crate::rehearsal::{Debrief, Kept, OURS};
+use crate::rehearsal::{Debrief, Kept, Mended, OURS};
 use crate::score::DrillScore;
 use firedrill_detector::text::counted;
 
@@ -91,9 +91,10 @@ fn times(debrief: &Debrief) -> Facts {
         kept(debrief.escalated, debrief.terms.escalate_after_ms),
     ));
     if debrief.incident.is_some() {
-        let by = match debrief.mended_by_hand {
-            true => "by people",
-            false => "by the plan; nobody was seen to mend it",
+        let by = match debrief.mended {
+            Mended::ByHand => "by people",
+            Mended::ByPlan => "by the plan; nobody was seen to mend it",
+            Mended::Unseen => "as planned; nobody was seen to mend it",
         };
         let open = || Cell::from(("not before the end".to_owned(), Tone::Bad));
         let mitigated = debrief
@@ -241,7 +242,12 @@ fn did(action: &Action) -> Told {
         Deed::Reminded | Deed::Stopped => Tone::Warn,
         _ => Tone::Muted,
     };
-    (action.to_string(), tone)
+    // The column beside it says who it is by.
+    let word = (action.what != Deed::Seen).then(|| action.what.words());
+    let about = Some(action.subject.as_str()).filter(|subject| *subject != OURS);
+    let parts = [word, about, Some(action.text.as_str())];
+    let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
+    (parts.collect::<Vec<_>>().join(": "), tone)
 }
 
 fn tasks(score: &DrillScore) -> Option<Facts> {
@@ -311,9 +317,9 @@ fn verdict(record: &Record, debrief: &Debrief) -> Told {
             None => "nobody was paged for it".to_owned(),
         });
         let over = debrief.mitigate_ms().map_or_else(String::new, length);
-        parts.push(match debrief.mended_by_hand {
-            true => format!("mended after {over}"),
-            false => "not mended by people".to_owned(),
+        parts.push(match debrief.mended {
+            Mended::ByHand => format!("mended after {over}"),
+            Mended::ByPlan | Mended::Unseen => "not mended by people".to_owned(),
         });
     }
     let named = debrief.suspected.last().map(|(_, is_right)| *is_right);
@@ -324,7 +330,7 @@ fn verdict(record: &Record, debrief: &Debrief) -> Told {
     });
     let kept = |kept| !matches!(kept, Kept::Late(_) | Kept::Never);
     let all = kept(debrief.responded) && kept(debrief.escalated) && named == Some(true);
-    let tone = if all && debrief.mended_by_hand {
+    let tone = if all && debrief.mended == Mended::ByHand {
         Tone::Good
     } else {
         Tone::Warn

@@ -225,6 +225,9 @@ async fn run_on_given(
     sink: Sink<'_>,
 ) -> Ran {
     let ours = match &options.workers {
+        Workers::Ours if options.rehearsal.is_some() => {
+            Ours::of(plan).with_people(plan, fleet::AGAIN_MS)
+        }
         Workers::Ours => Ours::of(plan),
         Workers::Theirs(theirs) => Ours::of(plan).with_guests(theirs.stay()),
     };
@@ -292,7 +295,9 @@ async fn run_on(
         roster.is_rehearsal();
         let (orders, obeyed) = mpsc::unbounded_channel();
         audience = Some(Audience { said, orders });
-        hands = Some(Hands::new(obeyed, done_tx.clone(), begun_at.as_secs_f64()));
+        let blind = people.is_some_and(|rehearsal| rehearsal.terms.blind);
+        let known = (begun_at.as_secs_f64(), blind);
+        hands = Some(Hands::new(obeyed, done_tx.clone(), known));
     }
     let director = Director::start((stand, deaths, hands), options.abort.clone(), done_tx);
     let looked = observer
@@ -340,6 +345,7 @@ async fn run_on(
     let left = Left {
         by_hand: roster.by_hand(),
         seen: options.workers.are_ours(),
+        has_people: roster.has_people(),
         living,
         producer: producer.map_err(LiveError::Ledger)?,
         ledgers,

@@ -123,6 +123,14 @@ impl Ours {
         }
     }
 
+    /// The same where people take part, who may end a process, each so long after the last, as often as the drill lasts.
+    #[must_use]
+    pub fn with_people(mut self, plan: &Plan, each_ms: i64) -> Self {
+        let more = u32::try_from(plan.duration_ms / each_ms.max(1)).unwrap_or(u32::MAX);
+        self.lives = self.lives.saturating_add(more);
+        self
+    }
+
     /// What a load of `plan` writes: whatever there is in its queues. They may be beside those of others. `taken`: they are those of
     /// others, and none of what is in them is its own.
     #[must_use]

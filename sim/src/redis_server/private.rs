@@ -143,25 +143,28 @@ impl PrivateRedis {
         }
     }
 
-    /// What is seen of it, if it answers within a second: for marks.
-    pub async fn seen(&self) -> Option<String> {
-        match self {
-            Self::Program(server) => {
-                let pid = server.pid()?;
-                let socket = server.socket();
-                let asked = tokio::task::spawn_blocking(move || identity_at(&socket));
-                let identity = asked.await.ok()??;
-                (identity.process_id == pid).then(|| {
-                    format!(
-                        "process {} answers, run id {:.8}",
-                        identity.process_id, identity.run_id
-                    )
-                })
+    /// What is seen of it, if it answers within a second: for marks. Can be waited for elsewhere.
+    pub fn seen(&self) -> impl Future<Output = Option<String>> + Send + use<> {
+        let (asked, seen) = match self {
+            Self::Program(server) => (server.pid().map(|pid| (pid, server.socket())), None),
+            Self::Docker(container) => {
+                let answers = container.is_listening();
+                (None, answers.then(|| "answers to its password".to_owned()))
             }
-            Self::Docker(container) => container
-                .is_listening()
-                .then(|| "answers to its password".to_owned()),
-            Self::Given(_) => None,
+            Self::Given(_) => (None, None),
+        };
+        async move {
+            let Some((pid, socket)) = asked else {
+                return seen;
+            };
+            let asked = tokio::task::spawn_blocking(move || identity_at(&socket));
+            let identity = asked.await.ok()??;
+            (identity.process_id == pid).then(|| {
+                format!(
+                    "process {} answers, run id {:.8}",
+                    identity.process_id, identity.run_id
+                )
+            })
         }
     }
 

@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use firedrill_detector::Labels;
 use firedrill_detector::sample::METRIC_NAME;
 use firedrill_reports::Watcher;
-use firedrill_reports::record::{AlertState, Header, Line, Transition};
+use firedrill_reports::record::{AlertState, Header, Line, Told, ToldState, Transition};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many tasks are pending in a queue, by its exporter.
@@ -35,6 +35,14 @@ enum Tells {
     Latency(String),
 }
 
+/// An alert that fires: who says so, if it is not the drill's own detector, to whom, and its name and labels.
+type Firing = (
+    Option<String>,
+    Vec<String>,
+    String,
+    BTreeMap<String, String>,
+);
+
 /// See the module.
 #[derive(Debug)]
 pub struct Rails {
@@ -48,7 +56,7 @@ pub struct Rails {
     /// Of each queue, all depths so far; and how long its oldest task has waited, seconds.
     pending: BTreeMap<String, Vec<f64>>,
     waits: BTreeMap<String, f64>,
-    firing: BTreeSet<(String, BTreeMap<String, String>)>,
+    firing: BTreeSet<Firing>,
     abort: Option<Watcher>,
 }
 
@@ -150,10 +158,22 @@ impl Rails {
 
     /// An alert of the team's changes its state.
     pub fn transition(&mut self, transition: &Transition) {
-        let key = (transition.alert.clone(), transition.labels.clone());
-        match transition.to {
-            AlertState::Firing => self.firing.insert(key),
-            _ => self.firing.remove(&key),
+        let (alert, labels) = (transition.alert.clone(), transition.labels.clone());
+        let is_on = transition.to == AlertState::Firing;
+        self.fires((None, Vec::new(), alert, labels), is_on);
+    }
+
+    /// A source of alerts tells of one, whichever source it is.
+    pub fn heard(&mut self, told: &Told) {
+        let (source, to) = (Some(told.source.clone()), told.receivers.clone());
+        let key = (source, to, told.alert().to_owned(), told.labels.clone());
+        self.fires(key, told.state == ToldState::Firing);
+    }
+
+    fn fires(&mut self, firing: Firing, is_on: bool) {
+        match is_on {
+            true => self.firing.insert(firing),
+            false => self.firing.remove(&firing),
         };
     }
 
@@ -184,12 +204,12 @@ impl Rails {
                 ));
             }
         }
-        let alerts: BTreeSet<&str> = self
-            .firing
-            .iter()
-            .map(|(alert, _)| alert.as_str())
-            .collect();
-        wrong.extend(alerts.into_iter().map(|alert| format!("{alert} fires")));
+        let firing = self.firing.iter().map(|(source, _, alert, _)| {
+            let says = source.as_ref().map(|source| format!(", says {source}"));
+            format!("{alert} fires{}", says.unwrap_or_default())
+        });
+        let firing: BTreeSet<String> = firing.collect();
+        wrong.extend(firing);
         wrong
     }
 }
@@ -251,6 +271,33 @@ mod tests {
         assert_eq!(wrong(growing), "36 tasks are pending in default, usually 5");
         let waits = wrong(|at| (1.0, 5.0, if at > 1_600 { 61.0 } else { 0.2 }));
         assert!(waits.contains("have waited for 61 s"), "{waits}");
+    }
+
+    #[test]
+    fn an_alert_that_fires_is_named_whoever_says_so_and_until_he_says_it_is_over() {
+        let scenario = Scenario::parse("s.yaml", SCENARIO).unwrap();
+        let plan = Plan::resolve(&scenario, &PlanOptions::default()).unwrap();
+        let header = virtual_header(&plan, None);
+        let mut rails = Rails::new(&plan, &header, &AbortWhen::default());
+        rails.ups.insert("worker/w-0".to_owned(), true);
+        let told = |source: &str, state| Told {
+            at_ms: 5_000,
+            unsaid_ms: None,
+            source: source.to_owned(),
+            labels: BTreeMap::from([("alertname".to_owned(), "WorkerDown".to_owned())]),
+            state,
+            since_ms: None,
+            active_ms: None,
+            receivers: Vec::new(),
+            kept_back: Vec::new(),
+            pages: false,
+        };
+        for source in ["alertmanager", "prometheus", "webhook"] {
+            rails.heard(&told(source, ToldState::Firing));
+        }
+        rails.heard(&told("prometheus", ToldState::Inactive));
+        rails.heard(&told("webhook", ToldState::KeptBack));
+        assert_eq!(rails.wrong(), ["WorkerDown fires, says alertmanager"]);
     }
 
     #[test]

@@ -38,6 +38,21 @@ pub struct WebOptions {
     pub address: SocketAddr,
     /// What whoever acts must know; `None`: nobody may. Beyond loopback whoever looks must know it, too.
     pub token: Option<Token>,
+    /// The causes that may be named; none: any text may.
+    pub causes: &'static [&'static str],
+}
+
+impl WebOptions {
+    /// Whether it may be served so.
+    ///
+    /// # Errors
+    /// When others could look without a token.
+    pub fn check(&self) -> Result<(), WebError> {
+        match !self.address.ip().is_loopback() && self.token.is_none() {
+            true => Err(WebError::Open(self.address)),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Why there is no page.
@@ -76,10 +91,8 @@ impl Web {
         more: Router,
         acts: mpsc::Sender<Act>,
     ) -> Result<Self, WebError> {
+        options.check()?;
         let asked = options.address;
-        if !asked.ip().is_loopback() && options.token.is_none() {
-            return Err(WebError::Open(asked));
-        }
         let taken = |error| WebError::Taken(asked, error);
         let listener = TcpListener::bind(asked).map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
@@ -89,7 +102,7 @@ impl Web {
             .build()
             .map_err(WebError::System)?;
         let guard = Guard::new(address, options.token.clone());
-        let pages = guard.around(pages(board, &guard, acts).merge(more));
+        let pages = guard.around(pages(board, &guard, (acts, options.causes)).merge(more));
         let (stop, stopped) = oneshot::channel();
         let serving = std::thread::Builder::new().name("live view".into());
         let serving = serving.spawn(move || {
@@ -131,7 +144,11 @@ impl Drop for Web {
     }
 }
 
-fn pages(board: &Board, guard: &Guard, acts: mpsc::Sender<Act>) -> Router {
+fn pages(
+    board: &Board,
+    guard: &Guard,
+    (acts, causes): (mpsc::Sender<Act>, &'static [&'static str]),
+) -> Router {
     let text = |path, kind, text: &'static str| {
         http::page_of(path, kind, move || ready(Some(text.to_owned())))
     };
@@ -149,7 +166,7 @@ fn pages(board: &Board, guard: &Guard, acts: mpsc::Sender<Act>) -> Router {
         )
         .route(
             "/act",
-            post(move |request: Request| act::take(guard.clone(), acts.clone(), request)),
+            post(move |request: Request| act::take(guard.clone(), (acts.clone(), causes), request)),
         )
         .merge(text("/", "text/html; charset=utf-8", PAGE))
         .merge(text("/live.js", "text/javascript; charset=utf-8", SCRIPT))

@@ -1,5 +1,6 @@
 //! What the facilitator knows from the beginning, and the team does not.
 
+use super::facilitator::BEGINS;
 use super::steps;
 use crate::args;
 use firedrill_reports::pack::{Role, RulePack};
@@ -19,7 +20,7 @@ pub(super) fn told(
     terms: Rehearsed,
 ) -> String {
     let mut lines = vec![
-        "For the facilitator, and nobody else before the end.".to_owned(),
+        BEGINS.to_owned(),
         format!("{}: {} (seed {})", plan.name, plan.summary, plan.seed),
         String::new(),
         "What is done, and what undoes it".to_owned(),

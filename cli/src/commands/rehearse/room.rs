@@ -44,8 +44,10 @@ pub(super) struct Asked {
 pub(super) enum Stopped {
     /// Something was not as usual before anything was broken.
     Refused(Vec<String>),
-    /// Somebody, a condition or the clock asked for it, and says why.
-    Asked(String),
+    /// Somebody asked for it: how.
+    Asked(&'static str),
+    /// A condition or the clock, which had been given before: which.
+    Due(String),
 }
 
 /// What a rehearsal leaves.
@@ -246,7 +248,7 @@ impl<'r> Room<'r> {
                 }
                 () = signalled.asked(), if !told => {
                     told = true;
-                    self.stops(Stopped::Asked("by a signal".to_owned()));
+                    self.stops(Stopped::Asked("a signal came"));
                 }
                 () = signalled.urged(), if told && !urged => {
                     urged = true;
@@ -288,7 +290,7 @@ impl<'r> Room<'r> {
             .is_some_and(|most_ms| now_ms >= most_ms)
         {
             let why = format!("--at-most: {} of the drill is over", clock(now_ms));
-            self.stops(Stopped::Asked(why));
+            self.stops(Stopped::Due(why));
         }
     }
 
@@ -311,7 +313,7 @@ impl<'r> Room<'r> {
             What::Rail(Found::Abort(number)) => {
                 let typed = self.asked.conditions.get(*number);
                 let typed = typed.map_or("", String::as_str);
-                self.stops(Stopped::Asked(format!("--abort-when {typed}")));
+                self.stops(Stopped::Due(format!("--abort-when {typed}")));
             }
             What::Alert { alert, state } => self.alert(at_ms, alert, *state),
             What::Step { .. } | What::Late { .. } | What::Drained => {
@@ -348,6 +350,8 @@ impl<'r> Room<'r> {
                 }
                 self.due
                     .push((at_ms + self.group_wait_ms, alert.to_owned()));
+                // What was delivered was, however soon it is over.
+                self.tells_pages(at_ms);
             }
             AlertState::Inactive => {
                 self.due.retain(|(_, due)| due != alert);
@@ -407,7 +411,7 @@ impl<'r> Room<'r> {
             Word::Done(number) => self.ticks(number),
             Word::Help => self.terminal.say(help(&FAMILIES)),
             Word::Status => self.tells_status(),
-            Word::Abort => self.stops(Stopped::Asked("`abort` was typed".to_owned())),
+            Word::Abort => self.stops(Stopped::Asked("`abort` was typed")),
         }
     }
 
@@ -470,15 +474,17 @@ impl<'r> Room<'r> {
         if self.stopped.is_some() {
             return;
         }
-        let text = match &why {
-            Stopped::Refused(why) => {
-                format!("not as usual, so nothing is broken: {}", why.join("; "))
-            }
-            Stopped::Asked(why) => why.clone(),
+        let (by, text) = match &why {
+            Stopped::Refused(why) => (
+                OURS,
+                format!("not as usual, so nothing is broken: {}", why.join("; ")),
+            ),
+            Stopped::Due(why) => (OURS, why.clone()),
+            Stopped::Asked(how) => ("", (*how).to_owned()),
         };
         self.terminal
             .say(format_args!("stopping, {text}: what was done is undone"));
-        self.says(Deed::Stopped, "", &text);
+        self.says(Deed::Stopped, by, &text);
         self.stopped = Some(why);
         self.stop.send_modify(|count| *count = (*count).max(1));
     }

@@ -86,7 +86,10 @@ fn step(plan: &Plan, turn: Turn, own: Option<TeamsOwn>) -> Vec<String> {
 
 /// Who works.
 fn workers(plan: &Plan, target: &args::Target) -> String {
-    let processes = counted(plan.processes().len(), "worker process");
+    let processes = match plan.processes().len() {
+        1 => "1 worker process".to_owned(),
+        count => format!("{count} worker processes"),
+    };
     match (target.own(), &target.worker_kube) {
         (_, Some(named)) => format!("the pods of {named}"),
         (Some(TeamsOwn::Containers), _) => {

@@ -1,15 +1,13 @@
 //! When a rehearsal begins: at once, at a time, or in a window of the week.
 
 use crate::args;
-use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::signals::Signals;
-use crate::terminal::Terminal;
 use firedrill_asynq::rng;
 use firedrill_sim::plan::Plan;
-use jiff::civil::{Date, Time, Weekday};
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, ZonedDateTime};
+use std::fmt;
 use std::time::Duration;
 
 /// What windows look like.
@@ -43,11 +41,7 @@ impl Start {
         match (&args.at, &args.window) {
             (Some(text), _) => at(text, &ZonedDateTime::now())
                 .map(Self::At)
-                .ok_or_else(|| {
-                    Failure::usage(format!(
-                        "--at {text}: write a time that is not over, such as `14:30` or `2026-12-01T14:30+01:00`"
-                    ))
-                }),
+                .map_err(|why| Failure::usage(format!("--at {text}: {why}"))),
             (_, Some(text)) => Window::parse(text)
                 .map(Self::In)
                 .ok_or_else(|| Failure::usage(format!("--window {text}: {FORM}"))),
@@ -55,24 +49,22 @@ impl Start {
         }
     }
 
-    /// Waits until it is time; answers how to end where somebody did not want to wait.
+    /// When that is, and how it is told; `None`: at once.
     ///
     /// # Errors
     /// When the rehearsal does not fit into the window.
-    pub(super) fn wait(
+    pub(super) fn begins(
         &self,
         plan: &Plan,
         speed: f64,
         (blind, seed): (bool, u64),
-        signals: &Signals,
-        terminal: &Terminal,
-    ) -> Result<Option<Exit>, Failure> {
+    ) -> Result<Option<(ZonedDateTime, String)>, Failure> {
         let lasts = Duration::from_millis(plan.duration_ms.unsigned_abs()).div_f64(speed);
-        let now = ZonedDateTime::now();
         let at = match self {
             Self::Now => return Ok(None),
             Self::At(at) => at.clone(),
             Self::In(window) => {
+                let now = ZonedDateTime::now();
                 let (first, last) = window.next(&now, lasts).ok_or_else(|| {
                     Failure::usage(format!(
                         "--window: the rehearsal lasts for {} minutes, which does not fit into it",
@@ -89,22 +81,12 @@ impl Start {
             (Self::In(_), true) => "it begins at some time in the window".to_owned(),
             _ => format!("it begins at {}", at.strftime("%a %Y-%m-%d %H:%M %Z")),
         };
-        terminal.say(format_args!("{told}; Ctrl-C lets it be"));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::environment)?;
-        let abort = signals.abort();
-        let waited = runtime.block_on(abort.unless_asked(until(&at)));
-        Ok(match waited {
-            Some(()) => None,
-            None => signals.exit(),
-        })
+        Ok(Some((at, told)))
     }
 }
 
 /// Waits by the machine's clock, which may be set meanwhile.
-async fn until(at: &ZonedDateTime) {
+pub(super) async fn until(at: &ZonedDateTime) {
     loop {
         let left = at.timestamp().duration_since(Timestamp::now());
         let Ok(left) = Duration::try_from(left) else {
@@ -117,28 +99,61 @@ async fn until(at: &ZonedDateTime) {
     }
 }
 
-/// A moment, if it is not over: with a date and a zone, or the next such time of day here.
-fn at(text: &str, now: &ZonedDateTime) -> Option<ZonedDateTime> {
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        let at = moment.to_zoned_datetime(now.time_zone().clone());
-        return (at > *now).then_some(at);
-    }
-    let time = clock_time(text)?;
-    let today = now
-        .date()
-        .to_datetime(time)
-        .to_zoned_datetime(now.time_zone().clone())
-        .ok()?;
-    match today > *now {
-        true => Some(today),
-        false => {
-            let tomorrow = now.date().tomorrow().ok()?;
-            tomorrow
-                .to_datetime(time)
-                .to_zoned_datetime(now.time_zone().clone())
-                .ok()
+/// Why a text is no moment at which something can begin.
+#[derive(Debug, PartialEq)]
+enum NoTime {
+    /// That moment is over.
+    Over(ZonedDateTime),
+    /// Nobody knows the zone.
+    Zone(String),
+    /// It is no time.
+    Unread,
+}
+
+impl fmt::Display for NoTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Over(at) => write!(
+                f,
+                "that is over: it was {}; write a time that is to come",
+                at.strftime("%a %Y-%m-%d %H:%M %Z")
+            ),
+            Self::Zone(name) => write!(
+                f,
+                "there is no time zone `{name}`; write one such as `Europe/Berlin`, or none for the one of this machine"
+            ),
+            Self::Unread => f.write_str(
+                "write a time such as `14:30`, `23:30 Europe/Berlin`, `2026-12-01T14:30` or `2026-12-01T14:30+01:00`",
+            ),
         }
     }
+}
+
+/// A moment that is to come: the next such time of day, or one with a date; here, unless a zone is named.
+fn at(text: &str, now: &ZonedDateTime) -> Result<ZonedDateTime, NoTime> {
+    let to_come = |at: ZonedDateTime| match at > *now {
+        true => Ok(at),
+        false => Err(NoTime::Over(at)),
+    };
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return to_come(moment.to_zoned_datetime(now.time_zone().clone()));
+    }
+    let (time, zone) = text.split_once(' ').unwrap_or((text, ""));
+    let zone = match zone.trim() {
+        "" => now.time_zone().clone(),
+        name => TimeZone::get(name).map_err(|_| NoTime::Zone(name.to_owned()))?,
+    };
+    let here = |at: DateTime| at.to_zoned_datetime(zone.clone()).ok();
+    let Some(time_of_day) = clock_time(time) else {
+        // A date alone would be midnight, which nobody means.
+        let moment = time.parse::<DateTime>().ok().filter(|_| time.contains(':'));
+        return to_come(moment.and_then(here).ok_or(NoTime::Unread)?);
+    };
+    let today = now.with_time_zone(zone.clone()).date();
+    let on = |date: Date| here(date.to_datetime(time_of_day));
+    let next = on(today).filter(|at| at > now);
+    let tomorrow = || today.tomorrow().ok().and_then(on);
+    next.or_else(tomorrow).ok_or(NoTime::Unread)
 }
 
 fn clock_time(text: &str) -> Option<Time> {
@@ -317,15 +332,33 @@ mod tests {
     #[test]
     fn a_time_is_the_next_there_is_and_a_moment_must_not_be_over() {
         let now = moment("2026-11-30T14:00[UTC]");
-        let of = |text| at(text, &now).map(|at| at.to_string());
-        assert_eq!(of("14:30").unwrap(), "2026-11-30T14:30:00+00:00[UTC]");
-        assert_eq!(of("13:30").unwrap(), "2026-12-01T13:30:00+00:00[UTC]");
+        let of = |text: &str| at(text, &now).unwrap().to_string();
+        assert_eq!(of("14:30"), "2026-11-30T14:30:00+00:00[UTC]");
+        assert_eq!(of("13:30"), "2026-12-01T13:30:00+00:00[UTC]");
         assert_eq!(
-            of("2026-12-01T14:30+01:00").unwrap(),
+            of("2026-12-01T14:30+01:00"),
             "2026-12-01T13:30:00+00:00[UTC]"
         );
-        for wrong in ["2026-11-29T14:30Z", "25:00", "noon", "1:2:3"] {
-            assert_eq!(of(wrong), None, "{wrong}");
+        assert_eq!(of("2027-01-05T10:00"), "2027-01-05T10:00:00+00:00[UTC]");
+        // It is a quarter of an hour past that in Berlin already, and not yet in New York.
+        let zoned = "14:45 Europe/Berlin";
+        assert_eq!(of(zoned), "2026-12-01T14:45:00+01:00[Europe/Berlin]");
+        let zoned = "14:45 America/New_York";
+        assert_eq!(of(zoned), "2026-11-30T14:45:00-05:00[America/New_York]");
+        for (wrong, told) in [
+            (
+                "2026-11-29T14:30Z",
+                "that is over: it was Sun 2026-11-29 14:30",
+            ),
+            ("2026-11-30T13:00", "that is over"),
+            ("14:30 Nowhere/At", "no time zone `Nowhere/At`"),
+            ("25:00", "such as `14:30`"),
+            ("noon", "such as `14:30`"),
+            ("1:2:3", "such as `14:30`"),
+            ("2027-01-05", "such as `14:30`"),
+        ] {
+            let why = at(wrong, &now).unwrap_err().to_string();
+            assert!(why.contains(told), "{wrong}: {why}");
         }
     }
 

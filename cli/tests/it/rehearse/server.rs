@@ -68,12 +68,12 @@ fn what_people_set_right_in_redis_is_seen_and_ends_what_was_done() {
         (
             "fault: redis.acl",
             &["ACL", "SETUSER", "default", "+@all"],
-            "mended: redis: @write is allowed",
+            "mended: redis: its users may do something else; @write is allowed",
         ),
         (
             "fault: redis.slow-script",
             &["SCRIPT", "KILL"],
-            "mended: redis: the script was ended; answers",
+            "mended: redis: the script was ended; accepts a new connection",
         ),
     ] {
         room.hears(fault);

@@ -265,7 +265,8 @@ async fn attend(
                     let looked = stand.look_behind(hands).await;
                     stand.bears(looked)?;
                 }
-                (Stir::Look, None) => {}
+                (Stir::Saw(sight), Some(hands)) => stand.has_seen(hands, sight).await,
+                (Stir::Look | Stir::Saw(_), None) => {}
             },
             () = tokio::time::sleep_until(limits.unwrap_or_else(Instant::now)), if limits.is_some() => {
                 let looked = stand.look_at_limits().await;

@@ -8,6 +8,8 @@ mod pods;
 mod release;
 mod throttled;
 
+pub(crate) use outside::AGAIN_MS;
+
 use crate::engine::live::child::{ChildError, Told, WorkerChild};
 use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
@@ -300,7 +302,11 @@ impl Fleet {
             .dir
             .join(format!("{process}.{}.ledger", spec.incarnation));
         let child = match &self.workers {
-            Workers::Ours => WorkerChild::start(&self.exe, spec, self.told.clone()).await?,
+            Workers::Ours => {
+                // Whoever has people beside him may start it more often than the plan does.
+                self.servers.insert(spec.server_id());
+                WorkerChild::start(&self.exe, spec, self.told.clone()).await?
+            }
             Workers::Theirs(theirs) => {
                 let log = spec.ledger.with_extension("log");
                 let known = (&self.asks, &self.journal);

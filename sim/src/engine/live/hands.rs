@@ -5,6 +5,8 @@
 //! there, in all that it was done to. From then on the step is over, for the incident's truth, for workers that start, and for
 //! the agenda, whose turn at its planned end does nothing more.
 
+mod asking;
+mod mended;
 mod orders;
 mod server;
 mod strangers;
@@ -13,26 +15,36 @@ use super::LiveError;
 use super::director::Done;
 use super::stand::Stand;
 use crate::agenda::{Turn, What};
-use crate::audit::REDIS;
-use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
-use crate::plan::{Plan, Step};
+use crate::lever::{Lever, QueueLever};
+use crate::plan::Plan;
 use crate::remedy::KINDS;
-use crate::signals;
-use firedrill_asynq::keys;
+use asking::{Asking, Question, Sight};
+use firedrill_detector::yaml::closest;
 use firedrill_reports::record::{Action, Deed, Mark};
+use mended::{ends_by_restart, goes_on, is_over_when_it_runs, is_stop};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use strangers::Strangers;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// Real time between looks, and between questions that take more, to Docker and Kubernetes a program each.
+/// Real time between looks, and between questions that take more: to Docker and Kubernetes a program each, to Redis several.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// Whether people name a remedy that firedrill knows.
-pub(super) fn is_remedy(name: &str) -> bool {
+/// Whether people name a remedy that firedrill knows, or mean one: a word with a dot, or nearly such a name.
+pub(super) fn means_remedy(text: &str) -> bool {
+    let is_word = !text.contains(char::is_whitespace);
+    is_remedy(text) || is_word && (text.contains('.') || nearly(text).is_some())
+}
+
+fn is_remedy(name: &str) -> bool {
     KINDS.iter().any(|kind| kind.name == name)
+}
+
+/// The remedy whose name is nearly this.
+fn nearly(name: &str) -> Option<&'static str> {
+    closest(name, KINDS.iter().map(|kind| kind.name))
 }
 
 /// See the module.
@@ -40,9 +52,12 @@ pub(super) struct Hands {
     orders: UnboundedReceiver<String>,
     told: UnboundedSender<Done>,
     look: Interval,
-    /// When the drill began, Unix seconds, and when it was asked last what was done to containers since, and who works.
+    /// When the drill began, Unix seconds, and when it was asked last what was done to containers since.
     began: f64,
     asked: Instant,
+    /// What Redis is asked just now, and when it was asked last who works and what it is set to, since the plan did something to it.
+    asking: Asking,
+    asked_at_large: Option<Instant>,
     /// Steps that are on, and those of their targets that were started again from outside.
     open: BTreeMap<usize, BTreeSet<String>>,
     /// Processes, by their ids, that a step has stopped and that went on at the last look.
@@ -51,6 +66,8 @@ pub(super) struct Hands {
     mended: BTreeSet<usize>,
     /// Turns that people asked for.
     ordered: Vec<What>,
+    /// Whether they are not to learn what is on by asking.
+    blind: bool,
     /// What Redis is set to.
     redis: server::Watched,
     strangers: Strangers,
@@ -62,13 +79,15 @@ pub(super) enum Stir {
     Order(String),
     /// It is time to look.
     Look,
+    /// Redis has answered.
+    Saw(Sight),
 }
 
 impl Hands {
     pub(super) fn new(
         orders: UnboundedReceiver<String>,
         told: UnboundedSender<Done>,
-        began: f64,
+        (began, blind): (f64, bool),
     ) -> Self {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -78,10 +97,13 @@ impl Hands {
             look,
             began,
             asked: Instant::now(),
+            asking: Asking::default(),
+            asked_at_large: None,
             open: BTreeMap::new(),
             going: BTreeSet::new(),
             mended: BTreeSet::new(),
             ordered: Vec::new(),
+            blind,
             redis: server::Watched::default(),
             strangers: Strangers::default(),
         }
@@ -95,6 +117,7 @@ impl Hands {
         tokio::select! {
             biased;
             Some(order) = hands.orders.recv() => Stir::Order(order),
+            sight = hands.asking.answer() => Stir::Saw(sight),
             _ = hands.look.tick() => Stir::Look,
         }
     }
@@ -128,8 +151,11 @@ impl Hands {
 
     /// A turn was taken; `marks`: what was seen. Answers the marks that are the plan's own doing.
     pub(super) fn taken(&mut self, turn: Turn, plan: &Plan, marks: Vec<Mark>) -> Vec<Mark> {
+        // What was seen before it is not known to be so after it.
+        self.asking.forget();
         if let Some(Lever::Redis(_)) = turn.lever(plan) {
             self.redis = server::Watched::default();
+            self.asked_at_large = None;
         }
         if let What::Begin(step) = turn.what
             && marks.iter().all(|mark| mark.verified)
@@ -174,11 +200,94 @@ impl Hands {
 }
 
 impl Stand {
-    /// Looks at what people have done from outside.
+    /// Looks at what people have done from outside, and begins to ask Redis about it.
     ///
     /// # Errors
     /// When a container that people have started again does not register in Redis.
     pub(super) async fn look_behind(&mut self, hands: &mut Hands) -> Result<(), LiveError> {
+        let mut actions = self.look_at_processes(hands);
+        if hands.asked.elapsed() >= ASK_EVERY {
+            hands.asked = Instant::now();
+            let now_ms = super::since_start(self.clock);
+            actions.extend(self.look_at_containers(hands, now_ms).await?);
+        }
+        let plan = self.plan.clone();
+        let stops = hands.open.keys().map(|step| &plan.timeline[*step]);
+        let stops = stops.filter(|step| is_stop(step));
+        let stopped = stops.flat_map(|step| self.fleet.pids(&step.targets));
+        let going: BTreeSet<u32> = stopped.filter(|pid| goes_on(*pid)).collect();
+        // Who is killed while it is stopped goes on for a moment, to die.
+        let twice: BTreeSet<u32> = hands.going.intersection(&going).copied().collect();
+        hands.going = going;
+        actions.extend(self.ends_what_is_mended(hands, &twice, &Sight::default()));
+        hands.tell(actions);
+        self.ask(hands);
+        Ok(())
+    }
+
+    /// Takes in what Redis has told.
+    pub(super) async fn has_seen(&mut self, hands: &mut Hands, mut sight: Sight) {
+        let now_ms = super::since_start(self.clock);
+        let mut actions = Vec::new();
+        if let Some(settings) = sight.settings.take() {
+            actions.extend(hands.redis.see(settings, now_ms));
+        }
+        if let Some(servers) = sight.servers.take() {
+            let told = self.look_for_strangers(&mut hands.strangers, servers, now_ms);
+            actions.extend(told.await);
+        }
+        for (step, waits_ns) in &sight.waits_ns {
+            let queues = strangers::bereft(&self.plan.timeline[*step], &self.plan);
+            hands.strangers.see_backlog(*step, &queues, *waits_ns);
+        }
+        actions.extend(self.ends_what_is_mended(hands, &BTreeSet::new(), &sight));
+        hands.tell(actions);
+    }
+
+    /// Begins to ask Redis, if it has answered what it was asked before. One that is silent by plan is asked only whether it is so
+    /// no longer.
+    fn ask(&self, hands: &mut Hands) {
+        if !hands.asking.is_idle() {
+            return;
+        }
+        let mut question = Question::default();
+        for step in hands.open.keys() {
+            match self.plan.timeline[*step].fault.begin() {
+                Lever::Redis(lever) => {
+                    let proof = self.is_taken_back(lever, &hands.redis);
+                    let proof = proof.and_then(|(_, proof)| proof);
+                    question.proofs.extend(proof.map(|proof| (*step, proof)));
+                }
+                Lever::Queue {
+                    queue,
+                    what: QueueLever::Pause,
+                } => {
+                    question.paused.insert(queue);
+                }
+                _ => {}
+            }
+        }
+        let is_due = hands
+            .asked_at_large
+            .is_none_or(|at| at.elapsed() >= ASK_EVERY);
+        if self.roster.is_silent() {
+            question.paused.clear();
+        } else if is_due {
+            hands.asked_at_large = Some(Instant::now());
+            let bereft = hands.open.keys().map(|step| {
+                let queues = strangers::bereft(&self.plan.timeline[*step], &self.plan);
+                (*step, queues)
+            });
+            question.at_large = Some(bereft.collect());
+        }
+        if !question.is_empty() {
+            let asked = (self.control.clone(), self.redis.address());
+            hands.asking.begin(question, asked, self.clock.now());
+        }
+    }
+
+    /// Processes that were ended from outside: they are started again, and by the plan without the steps that are over by that.
+    fn look_at_processes(&mut self, hands: &mut Hands) -> Vec<Action> {
         let (now, now_ms) = (self.clock.now(), super::since_start(self.clock));
         let plan = self.plan.clone();
         let mut actions = Vec::new();
@@ -200,52 +309,7 @@ impl Stand {
                 step: None,
             });
         }
-        if hands.asked.elapsed() >= ASK_EVERY {
-            hands.asked = Instant::now();
-            actions.extend(self.look_at_containers(hands, now_ms).await?);
-            actions.extend(self.look_for_strangers(hands, now_ms).await);
-        }
-        actions.extend(self.look_at_redis(&mut hands.redis, now_ms).await);
-        let stops = hands.open.keys().map(|step| &plan.timeline[*step]);
-        let stops = stops.filter(|step| is_stop(step));
-        let stopped = stops.flat_map(|step| self.fleet.pids(&step.targets));
-        let going: BTreeSet<u32> = stopped.filter(|pid| goes_on(*pid)).collect();
-        // Who is killed while it is stopped goes on for a moment, to die.
-        let twice: BTreeSet<u32> = hands.going.intersection(&going).copied().collect();
-        hands.going = going;
-        let mut over = Vec::new();
-        for (step, restarted) in &hands.open {
-            let step_of_plan = &plan.timeline[*step];
-            let relieved = hands.strangers.relieved(*step).cloned();
-            let saw = match relieved {
-                Some(saw) => Some(saw),
-                None => {
-                    self.is_mended(step_of_plan, restarted, &twice, &hands.redis)
-                        .await
-                }
-            };
-            if let Some(saw) = saw {
-                over.push(*step);
-                let subject = match step_of_plan.fault.begin() {
-                    Lever::Redis(_) => REDIS.to_owned(),
-                    _ => step_of_plan.targets.join(", "),
-                };
-                actions.push(Action {
-                    at_ms: now_ms,
-                    what: Deed::Mended,
-                    subject,
-                    text: saw,
-                    step: Some(step_of_plan.id.clone()),
-                });
-            }
-        }
-        for step in over {
-            self.roster.mends(step, now_ms);
-            hands.open.remove(&step);
-            hands.mended.insert(step);
-        }
-        hands.tell(actions);
-        Ok(())
+        actions
     }
 
     /// Asks Docker or Kubernetes what people have done to containers or pods; those that run again by it are no longer as
@@ -273,166 +337,5 @@ impl Stand {
             step: None,
         });
         Ok(actions.collect())
-    }
-
-    /// What is seen of a step that people have ended in all that it was done to; `None`: it is still on, or nobody can tell.
-    async fn is_mended(
-        &mut self,
-        step: &Step,
-        restarted: &BTreeSet<String>,
-        going: &BTreeSet<u32>,
-        redis: &server::Watched,
-    ) -> Option<String> {
-        let all = step.targets.len();
-        let again = step.targets.iter().filter(|name| restarted.contains(*name));
-        let again: Vec<String> = again.cloned().collect();
-        if all > 0 && again.len() == all {
-            let up = self.fleet.are_up(&again);
-            let what = match self.fleet.are() {
-                "processes" => "processes were started again from outside".to_owned(),
-                what => format!("{what} run again, by what was done from outside"),
-            };
-            return up.then(|| format!("{all} of {all} {what}"));
-        }
-        match step.fault.begin() {
-            Lever::Process(ProcessLever::Stop) => {
-                let go_on = |name: &&String| {
-                    let pids = self.fleet.pids(std::slice::from_ref(*name));
-                    !again.contains(*name) && pids.iter().any(|pid| going.contains(pid))
-                };
-                let go_on: Vec<String> = step.targets.iter().filter(go_on).cloned().collect();
-                if again.len() + go_on.len() < all || !self.fleet.are_up(&again) {
-                    return None;
-                }
-                self.fleet.go_on(&go_on);
-                let more = match again.len() {
-                    0 => String::new(),
-                    count => format!("; {count} of {all} were started again from outside"),
-                };
-                Some(format!(
-                    "{} of {all} processes go on (SIGCONT from outside){more}",
-                    go_on.len()
-                ))
-            }
-            Lever::Queue {
-                queue,
-                what: QueueLever::Pause,
-            } => {
-                let mut exists = redis::cmd("EXISTS");
-                exists.arg(keys::Queue(&queue).key("paused"));
-                let paused = self.control.command::<u64>(&exists, "EXISTS").await.ok()?;
-                if paused > 0 {
-                    return None;
-                }
-                self.roster.pauses(&queue, false);
-                Some(format!("{queue} is paused no longer"))
-            }
-            Lever::Redis(RedisLever::Stop) => {
-                let pid = self.redis.pid()?;
-                if !goes_on(pid) {
-                    return None;
-                }
-                let seen = self.redis.seen().await?;
-                signals::forget(pid);
-                self.is_there();
-                Some(format!("SIGCONT from outside; {seen}"))
-            }
-            Lever::Redis(lever) => self.is_set_right(lever, redis).await,
-            _ => None,
-        }
-    }
-}
-
-/// Whether a step stops processes.
-fn is_stop(step: &Step) -> bool {
-    matches!(step.fault.begin(), Lever::Process(ProcessLever::Stop))
-}
-
-/// Whether what a step did to a container or a pod is over when that runs.
-fn is_over_when_it_runs(step: &Step, plan: &Plan) -> bool {
-    let begin = step.fault.begin();
-    let is_undone = matches!(
-        begin,
-        Lever::Process(ProcessLever::Stop | ProcessLever::Deploy { boots: false })
-    );
-    is_undone || ends_by_restart(step, plan)
-}
-
-/// Whether the plan ends a fault by starting its processes again.
-fn ends_by_restart(step: &Step, plan: &Plan) -> bool {
-    let Some(until) = &step.until else {
-        return false;
-    };
-    let own = until
-        .by
-        .as_ref()
-        .and_then(|by| plan.remedies.iter().find(|own| own.id == *by));
-    let remedy = until.remedy.as_ref().or(own.map(|own| &own.remedy));
-    remedy
-        .is_some_and(|remedy| matches!(remedy.name(), "worker.restart" | "worker.rolling-restart"))
-}
-
-/// Whether a process is there and neither stopped nor dead, by proc(5).
-fn goes_on(pid: u32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
-    // The command's name may hold spaces and brackets; the state follows it.
-    let state = stat
-        .rsplit_once(')')
-        .and_then(|(_, after)| after.trim_start().chars().next());
-    state.is_some_and(|state| !"TtZXx".contains(state))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::{PlanOptions, Scenario};
-
-    fn plan(text: &str) -> Plan {
-        let scenario = Scenario::parse("s.yaml", text).unwrap();
-        Plan::resolve(&scenario, &PlanOptions::default()).unwrap()
-    }
-
-    const CRASH: &str = include_str!("../../../../scenarios/worker-crashed/worker-crash-all.yaml");
-    #[test]
-    fn a_plan_that_people_mend_ends_its_step_and_the_incident_with_it() {
-        let plan = plan(CRASH);
-        let mended = plan.mended(&BTreeMap::from([(0, 2_000_000)]));
-        let until = mended.timeline[0].until.as_ref().unwrap();
-        assert_eq!(until.at_ms, 2_000_000);
-        assert_eq!(mended.incidents[0].until_ms, 2_000_000);
-        // Nobody mends what is over.
-        let late = plan.mended(&BTreeMap::from([(0, 9_000_000)]));
-        assert_eq!(late, plan);
-    }
-
-    #[test]
-    fn a_crash_is_ended_by_starting_again() {
-        let crash = plan(CRASH);
-        assert!(ends_by_restart(&crash.timeline[0], &crash));
-    }
-
-    #[test]
-    fn a_process_goes_on_or_is_stopped_or_dead_or_is_none() {
-        assert!(goes_on(std::process::id()));
-        let mut child = std::process::Command::new("sleep")
-            .arg("600")
-            .spawn()
-            .unwrap();
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
-        while goes_on(child.id()) {
-            std::thread::yield_now();
-        }
-        // Nobody has waited for it yet: it is a zombie in the end.
-        child.kill().unwrap();
-        let stat = format!("/proc/{}/stat", child.id());
-        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
-            std::thread::yield_now();
-        }
-        assert!(!goes_on(child.id()));
-        child.wait().unwrap();
-        assert!(!goes_on(child.id()));
     }
 }

@@ -1,5 +1,6 @@
 //! What a live drill leaves behind: ledgers, what is in Redis, how well time was kept; and what that proves.
 
+use super::fleet::AGAIN_MS;
 use super::observer::Lags;
 use super::stand::Stand;
 use super::{LiveError, Noted, counters, evidence, lag};
@@ -29,6 +30,8 @@ pub(super) struct Left {
     pub(super) by_hand: Vec<ByHand>,
     /// Whether executions are seen: workers of ours write them down.
     pub(super) seen: bool,
+    /// Whether people took part.
+    pub(super) has_people: bool,
     /// Processes that were there in the end.
     pub(super) living: BTreeSet<String>,
     pub(super) stopped_at: Time,
@@ -49,6 +52,7 @@ impl Left {
     /// What in Redis is the drill's.
     fn ours(&self, plan: &Plan) -> Ours {
         match self.seen {
+            true if self.has_people => Ours::of(plan).with_people(plan, AGAIN_MS),
             true => Ours::of(plan),
             // Whether they stay is a matter of what is removed.
             false => Ours::of(plan).with_guests(true),

@@ -2,7 +2,7 @@
 
 mod locks;
 mod process;
-mod redis;
+pub(super) mod redis;
 mod tasks;
 
 use super::LiveError;

@@ -193,7 +193,7 @@ impl<'p> Observer<'p> {
     /// People say something; a remedy that they name is done, if there is anybody to do it.
     fn said(&self, said: Said, people: Option<&Audience>, sink: Sink<'_>) -> Result<(), LiveError> {
         if let (Deed::Remedied, Some(people)) = (said.what, people)
-            && hands::is_remedy(&said.text)
+            && hands::means_remedy(&said.text)
         {
             // Nobody listens any more when the drill has ended.
             let _ = people.orders.send(said.text.clone());

@@ -119,7 +119,11 @@ impl Token {
 }
 
 /// Hands on what somebody does.
-pub(super) async fn take(guard: Guard, acts: Sender<Act>, request: Request) -> Response {
+pub(super) async fn take(
+    guard: Guard,
+    (acts, causes): (Sender<Act>, &[&str]),
+    request: Request,
+) -> Response {
     if !guard.has_token() {
         let why = "this page only shows: no token was given when it began\n";
         return (StatusCode::FORBIDDEN, why).into_response();
@@ -142,6 +146,13 @@ pub(super) async fn take(guard: Guard, acts: Sender<Act>, request: Request) -> R
         }
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
+    if let Act::Cause { text } = &act
+        && !causes.is_empty()
+        && !causes.contains(&text.trim())
+    {
+        let why = format!("the cause is one of {}\n", causes.join(", "));
+        return (StatusCode::BAD_REQUEST, why).into_response();
+    }
     match acts.try_send(act) {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
         Err(TrySendError::Full(_)) => (

@@ -11,6 +11,7 @@ fn served(token: Option<&str>) -> (Web, mpsc::Receiver<Act>) {
     let options = WebOptions {
         address: ([127, 0, 0, 1], 0).into(),
         token: token.map(|token| token.parse().unwrap()),
+        causes: &[],
     };
     let web = Web::serve(&options, &board(), Router::new(), acts).unwrap();
     (web, done)
@@ -40,11 +41,17 @@ fn got(web: &Web, path: &str) -> String {
     asked(web, &[&format!("GET {path} HTTP/1.1"), &host], "")
 }
 
-fn acted(web: &Web, token: &str, body: &str) -> String {
+/// What is answered to whoever does something.
+fn acts_on(web: &Web, token: &str, body: &str) -> String {
     let host = format!("Host: {}", host(web));
     let bearer = format!("Authorization: Bearer {token}");
     let kind = "Content-Type: application/json";
-    let answer = asked(web, &["POST /act HTTP/1.1", &host, &bearer, kind], body);
+    asked(web, &["POST /act HTTP/1.1", &host, &bearer, kind], body)
+}
+
+/// The status of that.
+fn acted(web: &Web, token: &str, body: &str) -> String {
+    let answer = acts_on(web, token, body);
     answer.split(' ').nth(1).unwrap().to_owned()
 }
 
@@ -194,6 +201,7 @@ fn others_than_this_machine_need_the_token_to_look() {
     let options = |token: Option<&str>| WebOptions {
         address: ([0, 0, 0, 0], 0).into(),
         token: token.map(|token| token.parse().unwrap()),
+        causes: &[],
     };
     let open = Web::serve(&options(None), &board(), Router::new(), acts);
     assert!(matches!(open, Err(WebError::Open(_))), "{open:?}");
@@ -225,6 +233,7 @@ fn the_port_is_free_when_the_page_is_gone() {
         &WebOptions {
             address: address.parse().unwrap(),
             token: None,
+            causes: &[],
         },
         &board(),
         Router::new(),
@@ -247,4 +256,23 @@ fn tokens_are_long_and_never_printed() {
     let token: Token = TOKEN.parse().unwrap();
     assert!(!format!("{token:?}").contains("0123"));
     assert!(token.is(TOKEN) && !token.is(&TOKEN[1..]) && !token.is(""));
+}
+
+#[test]
+fn a_cause_is_one_of_those_that_may_be_named_or_they_are_told() {
+    let (acts, mut done) = mpsc::channel(2);
+    let options = WebOptions {
+        address: ([127, 0, 0, 1], 0).into(),
+        token: Some(TOKEN.parse().unwrap()),
+        causes: &["deadlock", "slow-jobs"],
+    };
+    let web = Web::serve(&options, &board(), Router::new(), acts).unwrap();
+    let nonsense = r#"{"act":"cause","text":"gremlins"}"#;
+    let answer = acts_on(&web, TOKEN, nonsense);
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("one of deadlock, slow-jobs"), "{answer}");
+    assert!(done.try_recv().is_err());
+    let known = r#"{"act":"cause","text":" deadlock "}"#;
+    assert_eq!(acted(&web, TOKEN, known), "202");
+    assert_eq!(done.try_recv().unwrap().as_typed(), "cause deadlock");
 }

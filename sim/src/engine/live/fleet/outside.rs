@@ -8,7 +8,7 @@ use firedrill_asynq::clock::Time;
 use firedrill_asynq::message::ServerInfo;
 
 /// When a process that was ended from outside is started again, virtual milliseconds.
-const AGAIN_MS: i64 = 2_000;
+pub(crate) const AGAIN_MS: i64 = 2_000;
 
 impl Fleet {
     /// Processes that were ended from outside since this was asked last. In a rehearsal they are started again, as by whatever a

@@ -1,12 +1,13 @@
 //! Remedies that people name, for firedrill to do.
 
-use super::Hands;
+use super::{Hands, is_remedy, nearly};
 use crate::agenda::{Agenda, Turn, What};
 use crate::engine::live::since_start;
 use crate::engine::live::stand::Stand;
 use crate::lever::Lever;
 use crate::plan::{Plan, Step};
 use crate::rehearsal::OURS;
+use firedrill_detector::text::printable;
 use firedrill_reports::record::{Action, Deed};
 use std::collections::BTreeMap;
 
@@ -31,6 +32,12 @@ impl Stand {
         });
         let Some(what) = found else {
             let why = match ways.first() {
+                _ if !is_remedy(order) => match nearly(order) {
+                    Some(name) => format!("no remedy is called so; did you mean `remedy {name}`?"),
+                    None => "no remedy is called so; `firedrill faults` lists them".to_owned(),
+                },
+                // Why not would tell what is on, or that nothing is.
+                _ if hands.blind => "firedrill does nothing by it now".to_owned(),
                 Some(Ordered::Instead(name)) => {
                     format!(
                         "what is on is ended by `remedy {name}` here, if you have firedrill do it"
@@ -45,7 +52,7 @@ impl Stand {
                 at_ms: now_ms,
                 what: Deed::Noted,
                 subject: OURS.to_owned(),
-                text: format!("{order}: {why}; it is noted"),
+                text: format!("{}: {why}; it is noted", printable(order)),
                 step: None,
             }]);
             return;

@@ -1,11 +1,9 @@
 //! Workers that people start beside the drill's own: told, and a remedy where they clear what has piled up.
 
-use super::Hands;
 use crate::engine::live::newcomers::{has_joined, name};
 use crate::engine::live::stand::Stand;
 use crate::lever::{Lever, ProcessLever};
 use crate::plan::{Plan, Step};
-use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::message::ServerInfo;
 use firedrill_reports::record::{Action, Deed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,10 +55,26 @@ impl Strangers {
     pub(super) fn relieved(&self, step: usize) -> Option<&String> {
         self.relieved.get(&step)
     }
+
+    /// For how long tasks wait in the queues of a step that has workers away: whether they pile up, and whether strangers have
+    /// cleared that.
+    pub(super) fn see_backlog(&mut self, step: usize, queues: &BTreeSet<String>, waits_ns: i64) {
+        if waits_ns > PILED_UP_NS {
+            self.piled_up.insert(step);
+            self.relieved.remove(&step);
+        } else if !queues.is_empty() && self.piled_up.contains(&step) && self.serve(queues) {
+            let queues: Vec<&str> = queues.iter().map(String::as_str).collect();
+            let saw = format!(
+                "workers that the drill did not start serve {}; nothing waits there any longer",
+                queues.join(", ")
+            );
+            self.relieved.insert(step, saw);
+        }
+    }
 }
 
 /// The queues of which a step takes workers away; empty: it does not.
-fn bereft(step: &Step, plan: &Plan) -> BTreeSet<String> {
+pub(super) fn bereft(step: &Step, plan: &Plan) -> BTreeSet<String> {
     let takes_away = matches!(
         step.fault.begin(),
         Lever::Process(
@@ -79,58 +93,27 @@ fn bereft(step: &Step, plan: &Plan) -> BTreeSet<String> {
 }
 
 impl Stand {
-    /// Asks Redis who works, and tells of those who are not the drill's. Where Redis does not say, nothing is told.
+    /// Who of those who work is none of the drill's; answers who of them has come or gone.
     pub(super) async fn look_for_strangers(
         &mut self,
-        hands: &mut Hands,
+        strangers: &mut Strangers,
+        servers: Vec<ServerInfo>,
         now_ms: i64,
     ) -> Vec<Action> {
-        let inspector = Inspector::new(self.control.clone());
-        let Ok(list) = inspector.servers(self.clock.now()).await else {
-            return Vec::new();
-        };
         self.fleet.learn_hosts().await;
-        let infos = list.servers.into_iter().map(|server| server.info);
-        let strangers = infos.filter(|info| !self.fleet.knows(info)).collect();
-        let told = hands.strangers.see(strangers);
-        self.look_at_backlogs(hands, &inspector).await;
-        let actions = told.into_iter().map(|(subject, text)| Action {
-            at_ms: now_ms,
-            what: Deed::Seen,
-            subject,
-            text,
-            step: None,
-        });
+        let mut there = servers;
+        there.retain(|info| !self.fleet.knows(info));
+        let actions = strangers
+            .see(there)
+            .into_iter()
+            .map(|(subject, text)| Action {
+                at_ms: now_ms,
+                what: Deed::Seen,
+                subject,
+                text,
+                step: None,
+            });
         actions.collect()
-    }
-
-    /// Looks whether tasks pile up while a step has workers away, and whether strangers have cleared that.
-    async fn look_at_backlogs(&self, hands: &mut Hands, inspector: &Inspector) {
-        for step in hands.open.keys() {
-            let queues = bereft(&self.plan.timeline[*step], &self.plan);
-            let mut longest_ns = 0;
-            for queue in &queues {
-                match inspector.queue_info(queue, self.clock.now()).await {
-                    Ok(info) => longest_ns = longest_ns.max(info.latency_ns),
-                    Err(_) => return,
-                }
-            }
-            let strangers = &mut hands.strangers;
-            if longest_ns > PILED_UP_NS {
-                strangers.piled_up.insert(*step);
-                strangers.relieved.remove(step);
-            } else if !queues.is_empty()
-                && strangers.piled_up.contains(step)
-                && strangers.serve(&queues)
-            {
-                let queues: Vec<&str> = queues.iter().map(String::as_str).collect();
-                let saw = format!(
-                    "workers that the drill did not start serve {}; nothing waits there any longer",
-                    queues.join(", ")
-                );
-                strangers.relieved.insert(*step, saw);
-            }
-        }
     }
 }
 

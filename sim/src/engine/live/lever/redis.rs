@@ -6,6 +6,9 @@ mod memory;
 mod scripts;
 mod users;
 
+pub(in crate::engine::live) use clients::connects_anew;
+pub(in crate::engine::live) use users::does;
+
 use crate::agenda::{Turn, What};
 use crate::audit::REDIS;
 use crate::engine::live::LiveError;
@@ -14,6 +17,7 @@ use crate::engine::live::stand::Stand;
 use crate::engine::live::uptime::Uptime;
 use crate::lever::{Eviction, RedisLever};
 use firedrill_asynq::broker::redis::RedisBroker;
+use scripts::run;
 use std::time::Duration;
 
 /// Pause between looks, real time.
@@ -175,7 +179,7 @@ impl Stand {
             RedisLever::Allow => {
                 let set = self.permit("+@all").await;
                 self.settings.denies = false;
-                let ran = self.run("return 1").await;
+                let ran = run(&self.control, "return 1").await;
                 self.takes_writes("all is allowed", set.and(ran)).await
             }
             RedisLever::RunScript => {
@@ -289,13 +293,13 @@ impl Stand {
     }
 
     /// Tries a write that needs memory; what was written is gone in a moment.
-    pub(in crate::engine::live) async fn write(&self) -> Result<(), String> {
-        write(&self.control).await
+    pub(super) async fn write(&self) -> Result<(), String> {
+        writes(&self.control).await
     }
 }
 
 /// Tries a write that needs memory; what was written is gone in a moment.
-async fn write(control: &RedisBroker) -> Result<(), String> {
+pub(in crate::engine::live) async fn writes(control: &RedisBroker) -> Result<(), String> {
     let mut write = redis::cmd("SET");
     write.arg("firedrill:probe").arg(1).arg("PX").arg(1);
     let done = control.command::<redis::Value>(&write, "SET").await;

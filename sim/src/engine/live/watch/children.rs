@@ -58,7 +58,8 @@ pub(super) async fn look_after(roster: &Roster) {
                 before = since;
                 look(roster);
             }
-            true = went_on => {
+            // Whoever ends a process may send it, stopped or not, as coreutils' timeout does.
+            true = went_on => if pulse.was_held() {
                 let saw = "was stopped and went on (SIGCONT)".to_owned();
                 roster.tell(Meddling::Stopped, HARNESS, before, Some(roster.clock.now()), saw);
             }

@@ -2,7 +2,7 @@
 
 use super::{BEGINS_WITHIN, SILENT_FOR};
 use crate::engine::live::stand::Stand;
-use firedrill_asynq::broker::redis::address::Way;
+use firedrill_asynq::broker::redis::address::{Address, Way};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -36,18 +36,18 @@ impl Stand {
         }
     }
 
-    /// A connection of its own, as a client would make it: one too many is told so before it has said a word.
-    pub(in crate::engine::live) async fn connects_anew(&self) -> Result<(), String> {
-        let failed = |error: std::io::Error| error.to_string();
-        match self.redis.address().way() {
-            Some(Way::Socket(path)) => {
-                hears(UnixStream::connect(path).await.map_err(failed)?).await
-            }
-            Some(Way::Server(place)) => {
-                hears(TcpStream::connect(place).await.map_err(failed)?).await
-            }
-            None => Err("no connection leads to it".to_owned()),
-        }
+    pub(super) async fn connects_anew(&self) -> Result<(), String> {
+        connects_anew(&self.redis.address()).await
+    }
+}
+
+/// A connection of its own, as a client would make it: one too many is told so before it has said a word.
+pub(in crate::engine::live) async fn connects_anew(redis: &Address) -> Result<(), String> {
+    let failed = |error: std::io::Error| error.to_string();
+    match redis.way() {
+        Some(Way::Socket(path)) => hears(UnixStream::connect(path).await.map_err(failed)?).await,
+        Some(Way::Server(place)) => hears(TcpStream::connect(place).await.map_err(failed)?).await,
+        None => Err("no connection leads to it".to_owned()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The memory that Redis may use.
 
-use super::{LOOK_AGAIN, number, write};
+use super::{LOOK_AGAIN, number, writes};
 use crate::audit::REDIS;
 use crate::engine::live::child::{Effect, Told};
 use crate::engine::live::stand::{AtWork, Stand};
@@ -27,7 +27,7 @@ impl Stand {
             loop {
                 let reached = match policy {
                     Eviction::None => {
-                        matches!(write(&control).await, Err(error) if error.contains("OOM"))
+                        matches!(writes(&control).await, Err(error) if error.contains("OOM"))
                     }
                     _ => {
                         let info = control.info().await.unwrap_or_default();

@@ -30,13 +30,6 @@ impl Stand {
         }
     }
 
-    pub(super) async fn run(&self, script: &str) -> Result<(), String> {
-        let mut eval = redis::cmd("EVAL");
-        eval.arg(script).arg(0);
-        let done = self.control.command::<redis::Value>(&eval, "EVAL").await;
-        done.map(drop).map_err(|error| error.to_string())
-    }
-
     /// A script that does not end, over a connection of its own.
     pub(super) async fn run_script(&mut self) -> (bool, String) {
         let busy_after = self.clock.real_millis(BUSY_AFTER_MS).as_millis().max(1);
@@ -95,4 +88,12 @@ impl Stand {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
+}
+
+/// Runs a script to its end.
+pub(super) async fn run(control: &RedisBroker, script: &str) -> Result<(), String> {
+    let mut eval = redis::cmd("EVAL");
+    eval.arg(script).arg(0);
+    let done = control.command::<redis::Value>(&eval, "EVAL").await;
+    done.map(drop).map_err(|error| error.to_string())
 }

@@ -1,7 +1,10 @@
 //! What the users of Redis may do.
 
+use super::scripts::run;
+use super::writes;
 use crate::engine::live::stand::Stand;
 use crate::lever::Denied;
+use firedrill_asynq::broker::redis::RedisBroker;
 
 impl Stand {
     /// What the clients' user may do from now on.
@@ -16,14 +19,18 @@ impl Stand {
         done.await.map(drop).map_err(|error| error.to_string())
     }
 
-    /// Tries what is denied.
-    pub(in crate::engine::live) async fn tries_what_is_denied(
-        &self,
-        denied: Denied,
-    ) -> Result<(), String> {
-        match denied {
-            Denied::Scripting => self.run("return 1").await,
-            Denied::Write => self.write().await,
-        }
+    pub(super) async fn tries_what_is_denied(&self, denied: Denied) -> Result<(), String> {
+        does(&self.control, denied).await
+    }
+}
+
+/// Tries what is denied.
+pub(in crate::engine::live) async fn does(
+    control: &RedisBroker,
+    denied: Denied,
+) -> Result<(), String> {
+    match denied {
+        Denied::Scripting => run(control, "return 1").await,
+        Denied::Write => writes(control).await,
     }
 }
