@@ -216,7 +216,7 @@ fn pages(asked: &[Template], plans: &[&Plan]) -> Result<Vec<Url>, Failure> {
     .map_err(|error| wrong(error.to_string()))?;
     if texts.len() != most {
         return Err(wrong(format!(
-            "there are {}, and pages for {}; give one for each, in their order, or one with {{index}} in it",
+            "the scenario has {}, and pages are named for {}; give one for each, in their order, or one with {{index}} in it",
             processes_of(most),
             texts.len()
         )));

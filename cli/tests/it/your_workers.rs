@@ -54,9 +54,9 @@ fn a_worker_that_is_not_there_is_told_before_anything_starts() {
             "--worker-cmd: /nonexistent: no such file",
         ),
         (
-            ["--worker-cmd", "/etc/hostname"],
+            ["--worker-cmd", "./s.yaml"],
             7,
-            "--worker-cmd: /etc/hostname: not a program that may be started",
+            "--worker-cmd: ./s.yaml: not a program that may be started",
         ),
         (
             ["--worker-cmd", "no-such-worker"],
@@ -110,7 +110,7 @@ fn a_speed_or_a_number_that_other_workers_cannot_keep_is_refused() {
     error: --jobs 2: your own workers take part in one drill at a time; leave --jobs away
     error: --worker-cmd, --worker-docker and --worker-kube: on the virtual engine there are no processes; leave `--engine virtual` away
     rules: runbook.yml (built in); judge your own with --rules FILE...
-    error: --metrics: there are 2 processes, and pages for 1; give one for each, in their order, or one with {index} in it
+    error: --metrics: the scenario has 2 worker processes, and pages are named for 1; give one for each, in their order, or one with {index} in it
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --metrics: {host} is not known here; only {index} is
     error: invalid value 'A={nothing}' for '--worker-env <NAME=TEMPLATE>': there is no {nothing}; there are {redis}, {host}, {port} and {index}
