@@ -431,12 +431,15 @@ fn a_dry_run_tells_each_step_and_its_undo_and_starts_nothing() {
     fs::write(dir.path().join("s.yaml"), scenario(KILLED)).unwrap();
     let redis = ["--redis", "redis://staging:6379/1"];
     let limits = ["--abort-when", "up == 0", "--at-most", "3m"];
-    let limits = [&limits[..], &["--at", "2099-01-05T10:00Z"]].concat();
-    let limits = &limits[..];
-    let args = [&["rehearse", "s.yaml", "--dry-run"][..], &redis, limits].concat();
+    let args = [&["rehearse", "s.yaml", "--dry-run"][..], &redis, &limits].concat();
     let (code, told, _) = said(dir.path(), &args);
     assert_eq!(code, Some(0), "{told}");
     insta::assert_snapshot!(told);
+    let (_, told, _) = said(
+        dir.path(),
+        &[&args[..], &["--at", "2099-01-05T10:00Z"]].concat(),
+    );
+    assert!(told.contains("when: it begins at Mon 2099-01-05"), "{told}");
     assert!(!dir.path().join("runs").exists());
 }
 

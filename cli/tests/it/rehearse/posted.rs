@@ -46,7 +46,7 @@ fn post(place: &str, status: &str) {
     .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
 }
 
 #[test]

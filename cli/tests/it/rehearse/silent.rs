@@ -6,13 +6,13 @@ use firedrill_reports::Record;
 use firedrill_reports::record::{Action, Deed, Mark, Phase};
 use rustix::process::Signal;
 
-/// A drill of eighty seconds with one step.
-fn scenario(fault: &str) -> String {
+/// A drill of eighty seconds with one step, which is behind an incident of this cause.
+fn scenario(fault: &str, cause: &str) -> String {
     format!(
         "\
 version: firedrill/v1
 name: quiet-monday
-family: redis-down
+family: {cause}
 summary: Redis keeps silent.
 seed: 7
 duration: 80s
@@ -27,7 +27,7 @@ evaluation: {{ interval: 1s }}
 timeline:
   - {{ id: silent, at: 14s, {fault}, until: {{ at: 30s }} }}
 incidents:
-  - {{ cause: redis-down, of: silent, wanted: page, within: 30s }}
+  - {{ cause: {cause}, of: silent, wanted: page, within: 30s }}
 "
     )
 }
@@ -54,7 +54,10 @@ fn noted<'r>(record: &'r Record, text: &str) -> &'r Action {
 #[test]
 fn what_the_plan_has_stopped_the_plan_lets_go_on() {
     need!("redis-server");
-    let room = Rehearsed::begin_in(written(&scenario(STOPPED), RULES), &["--speed", "4"]);
+    let room = Rehearsed::begin_in(
+        written(&scenario(STOPPED, "redis-down"), RULES),
+        &["--speed", "4"],
+    );
     let (code, text, run, _dir) = room.ends();
     assert!(matches!(code, Some(1 | 3)), "{text}");
     let record = record(&run);
@@ -69,7 +72,7 @@ fn what_the_plan_has_stopped_the_plan_lets_go_on() {
 #[test]
 fn what_people_let_go_on_is_over_when_they_do_it() {
     need!("redis-server");
-    let room = written(&scenario(STOPPED), RULES);
+    let room = written(&scenario(STOPPED, "redis-down"), RULES);
     let mut room = Rehearsed::begin_in(room, &["--speed", "2"]);
     room.hears(STOPPED);
     room.says("note it is in state T");
@@ -92,7 +95,7 @@ fn what_people_let_go_on_is_over_when_they_do_it() {
 fn a_remedy_that_is_named_and_the_end_come_though_people_have_stopped_redis() {
     need!("redis-server");
     let fault = "fault: worker.stop, select: all";
-    let room = written(&scenario(fault), RULES);
+    let room = written(&scenario(fault, "worker-crashed"), RULES);
     let mut room = Rehearsed::begin_in(room, &["--speed", "4"]);
     room.hears("fault: worker.stop");
     signal(redis(&room), Signal::STOP);
