@@ -103,7 +103,10 @@ impl Stage<'_> {
         match entry {
             Note::Sent { .. } => self.counts.arrivals += 1,
             Note::Finished { .. } => self.counts.returns += 1,
-            Note::Answered { .. } | Note::Started { .. } | Note::GivenUp { .. } => {}
+            Note::Answered { .. }
+            | Note::Started { .. }
+            | Note::GivenUp { .. }
+            | Note::Unhandled { .. } => {}
         }
         self.lives.note(entry);
     }

@@ -120,10 +120,13 @@ impl Stand {
                 self.takes_writes("maxmemory raised", set).await
             }
             RedisLever::Limit { bytes, policy } => {
-                self.roster.refuses();
                 if policy.takes_all_keys() {
                     self.roster.evicts(true);
+                    // Leases go like any key, and what was active then is so without one ever after.
+                    let queues = self.plan.queues.iter();
+                    queues.for_each(|queue| self.roster.loses_leases(&queue.name));
                 }
+                self.roster.refuses();
                 match self.limit(step, bytes, policy).await {
                     // Whoever meets the limit says so.
                     Ok(()) => return Ok(None),

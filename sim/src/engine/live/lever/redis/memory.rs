@@ -25,16 +25,14 @@ impl Stand {
         let watch = async move {
             let Some(step) = step else { return };
             loop {
-                let reached = match policy {
-                    Eviction::None => {
-                        matches!(write(&control).await, Err(error) if error.contains("OOM"))
-                    }
-                    _ => {
-                        let info = control.info().await.unwrap_or_default();
-                        Pressure::of(&info).is_beyond(before)
-                    }
+                // A small write may find room that a large one does not: who was refused is counted, whoever it was.
+                let tried = match policy {
+                    Eviction::None => write(&control).await,
+                    _ => Ok(()),
                 };
-                if reached {
+                let info = control.info().await.unwrap_or_default();
+                let is_refused = matches!(tried, Err(error) if error.contains("OOM"));
+                if is_refused || Pressure::of(&info).is_beyond(before) {
                     let _ = told.send(Told::Effect(Effect {
                         process: REDIS.to_owned(),
                         step,
