@@ -74,6 +74,60 @@ fn a_limit_that_only_large_tasks_meet_has_had_its_effect() {
 }
 
 #[test]
+fn a_limit_that_is_raised_too_little_goes_on() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    let with = |name: &str, steps: &str| {
+        let text = scenario(
+            name,
+            "  - { task: t, queue: default, arrivals: { constant: 2/s }, payload: 200KB, service: { constant: 500ms } }\n",
+            &format!(
+                "[{{ at: 1m, fault: worker.stop, select: all, until: {{ at: 3m }} }}, {steps}]"
+            ),
+        );
+        (name.to_owned(), text)
+    };
+    let drills = [
+        with(
+            "short",
+            "{ at: 1m, id: mm, fault: redis.maxmemory, bytes: 10MB }, { at: 90s, id: raise, remedy: redis.raise-maxmemory, bytes: 12MB }",
+        ),
+        with(
+            "none",
+            "{ at: 90s, id: raise, remedy: redis.raise-maxmemory, bytes: 10MB }",
+        ),
+    ];
+    let [(short, of_short), (none, of_none)] = &drills;
+    let records = live(
+        dir.path(),
+        &[(short, of_short.clone()), (none, of_none.clone())],
+    );
+    let told = |record: &Record| -> Vec<(bool, String)> {
+        let marks = record
+            .marks()
+            .filter(|mark| mark.step.as_deref() == Some("raise"));
+        marks
+            .map(|mark| (mark.verified, mark.saw.clone()))
+            .collect()
+    };
+    assert_eq!(
+        told(&records[0]),
+        [
+            (true, "maxmemory raised; takes writes".to_owned()),
+            (false, "the new limit was reached, too".to_owned())
+        ]
+    );
+    let audit = records[0].audit().unwrap();
+    assert!(audit.rejected > 0, "{audit:?}");
+    assert_eq!(audit.unexplained.rejected, 0, "{audit:?}");
+    assert_eq!(
+        told(&records[1]),
+        [(false, "no maxmemory is set: nothing was done".to_owned())]
+    );
+    assert_eq!(records[1].audit().unwrap().rejected, 0);
+}
+
+#[test]
 fn what_no_handler_saw_and_what_lost_its_lease_by_plan_is_nobody_elses_doing() {
     need!("redis-server");
     let dir = tempfile::tempdir().unwrap();
