@@ -58,6 +58,27 @@ pub enum Note<I> {
         /// `retried` of the message.
         retried: i32,
     },
+    /// An attempt has failed of which no handler knows: asynq counts it like any other.
+    Unhandled {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// `retried` of the message, before that.
+        retried: i32,
+        /// Why no handler knows of it.
+        why: Unhandled,
+    },
+}
+
+/// Why no handler knows of an attempt that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unhandled {
+    /// Its deadline had passed when it was to begin.
+    TooLate,
+    /// Its lease has run out: it goes to wait for another attempt, whatever became of its worker. Several may find it at once, and
+    /// one of them gets it.
+    Recovered,
 }
 
 impl<I> Note<I> {
@@ -68,7 +89,8 @@ impl<I> Note<I> {
         | Self::Answered { at, .. }
         | Self::Started { at, .. }
         | Self::Finished { at, .. }
-        | Self::GivenUp { at, .. }) = &mut self;
+        | Self::GivenUp { at, .. }
+        | Self::Unhandled { at, .. }) = &mut self;
         at.0 = at.0.saturating_add(by_ns);
         self
     }

@@ -313,6 +313,21 @@ impl Plan {
 }
 
 impl RemedyStep {
+    /// The mark that the limit it has raised was met, too: what it was to end goes on.
+    #[must_use]
+    pub fn not_enough(&self, at_ms: i64) -> Mark {
+        Mark {
+            step: Some(self.id.clone()),
+            phase: Some(Phase::During),
+            planned_ms: self.at_ms,
+            at_ms,
+            what: self.remedy.name().to_owned(),
+            targets: self.on(),
+            verified: false,
+            saw: "the new limit was reached, too".to_owned(),
+        }
+    }
+
     /// On what it is done, for people.
     fn on(&self) -> Vec<String> {
         if !self.targets.is_empty() {

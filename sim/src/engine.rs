@@ -6,6 +6,7 @@ pub mod virtual_time;
 
 use crate::audit::Audited;
 use crate::lever::TasksLever;
+use crate::plan::Plan;
 pub(crate) use crate::plan::{EXPORTERS, Source, targets};
 use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_detector::Labels;
@@ -68,6 +69,25 @@ pub(crate) const MOVED: [TaskState; 3] =
 pub(crate) fn locks_deleted(count: usize) -> String {
     let locks = if count == 1 { "lock" } else { "locks" };
     format!("{count} {locks} deleted")
+}
+
+/// What is told of tasks of a type that were moved at `at_ms`, and of those that come from then on; whether that is anything.
+pub(crate) fn tasks_moved(
+    plan: &Plan,
+    (what, queue): (&TasksLever, &str),
+    count: usize,
+    at_ms: i64,
+) -> (bool, String) {
+    let saw = tasks_saw(what, queue, count);
+    let redirects = match what {
+        TasksLever::Move { task, .. } => plan.redirects(task, queue, at_ms),
+        TasksLever::Change { .. } | TasksLever::RepairOrphans => false,
+    };
+    match (count, redirects) {
+        (0, true) => (true, format!("{saw}; those that come from now on go there")),
+        (0, false) => (false, format!("{saw}, and none comes any more")),
+        _ => (true, saw),
+    }
 }
 
 /// What is told of tasks that an operator changed by hand.

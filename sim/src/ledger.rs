@@ -2,7 +2,7 @@
 //! SIGKILL. Its lines are numbered, so that one that is gone is missed.
 
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::note::{Finish, Intake, Note};
+use firedrill_asynq::note::{Finish, Intake, Note, Unhandled};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -26,6 +26,18 @@ fn line(note: &Note<String>) -> String {
         }
         Note::Started { at, id, retried } => format!("S {} {retried} {id}\n", at.0),
         Note::GivenUp { at, id, retried } => format!("G {} {retried} {id}\n", at.0),
+        Note::Unhandled {
+            at,
+            id,
+            retried,
+            why,
+        } => {
+            let why = match why {
+                Unhandled::TooLate => 'L',
+                Unhandled::Recovered => 'V',
+            };
+            format!("{why} {} {retried} {id}\n", at.0)
+        }
         Note::Finished {
             at,
             id,
@@ -86,6 +98,17 @@ fn parse(line: &str) -> Option<Note<String>> {
                 at,
                 id: rest.to_owned(),
                 retried: number.parse().ok()?,
+            });
+        }
+        "L" | "V" => {
+            return Some(Note::Unhandled {
+                at,
+                id: rest.to_owned(),
+                retried: number.parse().ok()?,
+                why: match kind {
+                    "L" => Unhandled::TooLate,
+                    _ => Unhandled::Recovered,
+                },
             });
         }
         "O" => Finish::Ok,
@@ -239,6 +262,18 @@ mod tests {
                 at: Time(10),
                 id: "a b".into(),
                 retried: 25,
+            },
+            Note::Unhandled {
+                at: Time(11),
+                id: "a b".into(),
+                retried: 0,
+                why: Unhandled::TooLate,
+            },
+            Note::Unhandled {
+                at: Time(12),
+                id: "a b".into(),
+                retried: 1,
+                why: Unhandled::Recovered,
             },
         ];
         let mut file = LedgerFile::create(&path).unwrap();

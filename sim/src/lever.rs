@@ -6,6 +6,7 @@
 mod redis;
 mod wire;
 
+pub(crate) use redis::not_raised;
 pub use redis::{BUSY_AFTER_MS, Denied, Eviction, RedisLever};
 pub use wire::{LinkLever, PointLever, PointRule, PointVerdict, Ways, Which};
 

@@ -27,6 +27,10 @@ use std::time::Duration;
 pub trait Mint<T> {
     /// The task of arrival `seq` of workload entry `workload`, as it is submitted at `now`.
     fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<T>;
+
+    /// What a second scheduler submits, of two arrivals: of the same payload as the first one, the last that was made, and of the same
+    /// id where the plan gives it; else it is the second one.
+    fn twin(&mut self, workload: usize, arrivals: (u64, u64), now: Time) -> Submission<T>;
 }
 
 /// One workload entry's schedule.
@@ -182,10 +186,17 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         let intended = self.origin.plus_micros(arrival.at_us);
         let seq = source.next_seq;
         source.next_seq += 1;
-        let submission = self.mint.mint(index, seq, now);
+        let (submission, like) = match arrival.doubled_by {
+            None => (self.mint.mint(index, seq, now), seq),
+            // The first scheduler has sent its own just now.
+            Some(_) => {
+                let of = seq.saturating_sub(1);
+                (self.mint.twin(index, (of, seq), now), of)
+            }
+        };
         let id = submission.message.id();
         if !self.left_locks.is_empty()
-            && let Some(step) = self.left_locks.refuses(index, seq, now)
+            && let Some(step) = self.left_locks.refuses(index, like, now)
         {
             self.locked_out.insert(id.clone(), step);
         }

@@ -15,7 +15,7 @@ use crate::form::{by_name, duration, form, list, name, one_of, only, parsed, pla
 use crate::form::{spotted, text, truth, whole, within};
 use crate::plan::{Plan, QueuePlan, ResourcePlan, Start, TaskPlan, WorkerPlan};
 use crate::remedy::Remedy;
-use firedrill_detector::yaml::{Position, Problem, Problems, parse};
+use firedrill_detector::yaml::{Node, Position, Problem, Problems, Value, parse};
 use firedrill_reports::gate::Gate;
 use gates::gates;
 use timeline::{StepShape, Until};
@@ -47,6 +47,8 @@ form! {
     pub struct Scenario: "scenario" [block] {
         /// Where it was read from.
         file: String = text(), outside String::new();
+        /// Its keys below which something is wrong with the form, so that what is there may not be all that was written.
+        misread: Vec<String> = list("key", text()), outside Vec::new();
         /// The format.
         version: () = only(VERSION), required;
         /// What it is called.
@@ -285,25 +287,46 @@ impl Scenario {
     /// form without problems that is found by [`crate::plan::Plan::resolve`].
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new(file);
-        let scenario = parse(text, &mut problems).and_then(|node| Self::read(&node, &mut problems));
-        match scenario {
+        let Some(node) = parse(text, &mut problems) else {
+            return Err(problems.into_vec());
+        };
+        match Self::read(&node, &mut problems) {
             None => Err(problems.into_vec()),
             Some(scenario) => {
+                let is_whole = problems.is_empty();
+                let mut all = problems.into_vec();
                 let scenario = Self {
                     file: file.to_owned(),
+                    misread: misread(&node, &all),
                     ..scenario
                 };
-                if problems.is_empty() {
+                if is_whole {
                     return Ok(scenario);
                 }
                 let misfits = Plan::resolve(&scenario, &PlanOptions::default()).err();
-                let mut all = problems.into_vec();
                 all.extend(misfits.into_iter().flatten());
                 all.sort_by_key(|problem| (problem.line, problem.column));
                 Err(all)
             }
         }
     }
+}
+
+/// The keys of a file that have one of these problems below them.
+fn misread(node: &Node, problems: &[Problem]) -> Vec<String> {
+    let Value::Mapping(entries) = &node.value else {
+        return Vec::new();
+    };
+    let of = |problem: &Problem| {
+        let place = (problem.line, problem.column);
+        let mut before = entries.iter().rev();
+        let (key, _) = before.find(|(key, _)| (key.at.line, key.at.column) <= place)?;
+        match &key.value {
+            Value::Scalar { text, .. } => Some(text.clone()),
+            _ => None,
+        }
+    };
+    problems.iter().filter_map(of).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::actor::server::{ServerConfig, Shared};
 use crate::actor::slots::Running;
 use crate::actor::{Action, ErrorKind, Out, Outcome, RunId, Ticket, Timer};
 use crate::clock::Time;
-use crate::note::{Finish, Note};
+use crate::note::{Finish, Note, Unhandled};
 use crate::op::{Answer, Finished, Op, Reply};
 use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::settings::{CANCELED, DEADLINE_EXCEEDED, LEASE_MS};
@@ -181,6 +181,9 @@ impl<T: Task> Processor<T> {
         };
         if deadline <= now {
             // The handler is not called; the attempt fails at once and consumes a retry.
+            if lease_expires >= now {
+                out.push(unhandled(now, &task, Unhandled::TooLate));
+            }
             self.fail(now, run, DEADLINE_EXCEEDED, ErrorKind::Failure, shared, out);
             return;
         }
@@ -490,6 +493,16 @@ pub(crate) fn given_up<T: Task>(now: Time, task: &T) -> Action<T> {
         at: now,
         id: task.id(),
         retried: task.retried(),
+    })
+}
+
+/// The note that an attempt has failed of which no handler knows.
+pub(crate) fn unhandled<T: Task>(now: Time, task: &T, why: Unhandled) -> Action<T> {
+    Action::Note(Note::Unhandled {
+        at: now,
+        id: task.id(),
+        retried: task.retried(),
+        why,
     })
 }
 

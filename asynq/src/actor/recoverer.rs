@@ -1,8 +1,9 @@
 //! The recoverer: takes tasks whose lease ran out long enough ago from their vanished worker (asynq `recoverer.go`).
 
-use crate::actor::processor::given_up;
+use crate::actor::processor::{given_up, unhandled};
 use crate::actor::{Action, Out, Ticket, Timer};
 use crate::clock::Time;
+use crate::note::Unhandled;
 use crate::op::{Answer, Op, Reply};
 use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::settings::{LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS};
@@ -115,6 +116,7 @@ impl<T: Task> Recoverer<T> {
         } else {
             let bits = self.retry_dice.bits(&message, || self.rng.next_u64());
             let delay_ms = self.retry_delay.draw_ms(message.retried(), bits);
+            out.push(unhandled(now, &message, Unhandled::Recovered));
             message.failed(LEASE_EXPIRED, now.secs(), true);
             Op::Retry {
                 message,

@@ -19,6 +19,7 @@ mod diagnose_drill;
 mod diagnose_live;
 mod diagnose_processes;
 mod docker;
+mod effects;
 mod export;
 mod faults;
 mod fidelity;

@@ -140,7 +140,11 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
         });
     }
     if let Some(audit) = record.audit() {
-        why.extend(unexplained(audit, hands::first_ms(record).is_some()));
+        why.extend(unexplained(
+            audit,
+            hands::first_ms(record).is_some(),
+            &unspoken_of(record),
+        ));
     }
     (why, unreachable)
 }
@@ -362,14 +366,25 @@ fn lost(lag: &Lag, (from_ms, to_ms): (i64, i64)) -> i64 {
     lost.max(((to_ms - from_ms) as f64 * lag.slot_overhead) as i64)
 }
 
-/// Tasks that came to what no step of the plan explains. `by_hand`: people had a hand in the system, which explains it, and
+/// Faults of the plan that no incident is about, each with its step.
+fn unspoken_of(record: &Record) -> Vec<String> {
+    let incidents = &record.header.incidents;
+    let is_told = |id: &str| incidents.iter().any(|of| of.step.as_deref() == Some(id));
+    let steps = record.header.steps.iter();
+    let unspoken_of = steps.filter(|step| !step.is_remedy && !is_told(&step.id));
+    unspoken_of.map(|step| format!("`{}`", step.id)).collect()
+}
+
+/// Tasks that came to what no step of the plan explains. `unspoken_of`: faults that no incident is about. `by_hand`: people had a hand in the system, which explains it, and
 /// what alerts did from then on is in doubt anyway.
-fn unexplained(audit: &Audit, by_hand: bool) -> Vec<String> {
+fn unexplained(audit: &Audit, by_hand: bool, unspoken_of: &[String]) -> Vec<String> {
     let found = &audit.unexplained;
     let mut why = Vec::new();
     let example = |what: &str| {
         let mut of = found.examples.iter();
         let id = of.find_map(|example| example.strip_prefix(what)?.strip_prefix(' '));
+        // The model's tasks have no ids.
+        let id = id.filter(|id| !id.is_empty());
         id.map_or_else(String::new, |id| format!(", e.g. {id}"))
     };
     let mut count = |count: u64, what: &str, say: &str| {
@@ -416,11 +431,18 @@ fn unexplained(audit: &Audit, by_hand: bool) -> Vec<String> {
                 .to_owned(),
         );
     }
+    // Who waits through a fault that no incident is about waits all along.
     for queue in &audit.waiting {
-        why.push(format!(
-            "tasks of the queue {queue} waited beyond its objective although nothing was wrong by plan: users were harmed \
-             all along (is a worker missing, or too slow?)"
-        ));
+        let waited = format!("tasks of the queue {queue} waited beyond its objective");
+        why.push(match unspoken_of {
+            [] => format!(
+                "{waited} although nothing was wrong by plan: users were harmed all along (is a worker missing, or too slow?)"
+            ),
+            steps => format!(
+                "{waited}, and no incident speaks of what the plan did: {}; write one for it",
+                steps.join(", ")
+            ),
+        });
     }
     if audit.enqueued == 0 {
         why.push("nothing was enqueued: alerts had nothing to look at".to_owned());

@@ -5,7 +5,7 @@ use super::limits::Limits;
 use super::{Absences, Hand, Life};
 use crate::fault::Fault;
 use crate::lever::{HandlerLever, Lever, TasksLever};
-use crate::plan::{Plan, Step, TaskPlan};
+use crate::plan::{Plan, Routes, Step, TaskPlan};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_reports::record::Cost;
@@ -33,6 +33,8 @@ pub(super) struct Costs {
     traps: Vec<Trap>,
     /// Whether tasks of each workload entry fail whenever they are run, as things are when the drill is over.
     doomed: Vec<bool>,
+    /// Where tasks go that are sent after others of their type were moved.
+    routes: Routes,
     found: BTreeMap<Number, Cost>,
 }
 
@@ -116,6 +118,7 @@ impl Costs {
                 .iter()
                 .map(|task| is_doomed(plan, task))
                 .collect(),
+            routes: Routes::of(plan, origin),
             found: BTreeMap::new(),
         }
     }
@@ -177,8 +180,18 @@ impl Costs {
                 self.taken(life)
             }
             Fate::Queued(_) if is_halted => {
-                if let Some((_, Hand::Moved(_), by)) = life.by_hand.last() {
-                    self.of(*by).stranded += 1;
+                let redirected = || {
+                    let by = self.routes.redirected_by(life.workload as usize, life.sent);
+                    by.and_then(|by| Number::try_from(by).ok())
+                };
+                let by = match life.by_hand.last() {
+                    Some((_, Hand::Moved(_), by)) => Some(*by),
+                    Some(_) => None,
+                    // The plan's remedies come first in the list, in its order.
+                    None => redirected(),
+                };
+                if let Some(by) = by {
+                    self.of(by).stranded += 1;
                 }
             }
             _ => {}

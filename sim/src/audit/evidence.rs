@@ -153,7 +153,10 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
                     auditor.answered(life, *at, *answer, PRODUCER);
                 }
             }
-            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+            Note::Started { .. }
+            | Note::Finished { .. }
+            | Note::GivenUp { .. }
+            | Note::Unhandled { .. } => {}
         }
     }
     for ledger in evidence.ledgers {
@@ -219,7 +222,10 @@ fn are_born<'a>(
                     auditor.answered(life, *at, *answer, &ledger.process);
                 }
             }
-            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+            Note::Started { .. }
+            | Note::Finished { .. }
+            | Note::GivenUp { .. }
+            | Note::Unhandled { .. } => {}
         }
     }
     born
@@ -264,7 +270,7 @@ fn live_through<'e>(
             Note::Started { at, .. } | Note::Finished { at, .. } | Note::GivenUp { at, .. } => {
                 Some((*at, Event::Noted(entry)))
             }
-            Note::Sent { .. } | Note::Answered { .. } => None,
+            Note::Sent { .. } | Note::Answered { .. } | Note::Unhandled { .. } => None,
         }));
         let open = open_executions(ledger).into_iter();
         match ledger.killed_at {
@@ -284,7 +290,8 @@ fn live_through<'e>(
                 | Note::Finished { id, .. }
                 | Note::GivenUp { id, .. }
                 | Note::Sent { id, .. }
-                | Note::Answered { id, .. },
+                | Note::Answered { id, .. }
+                | Note::Unhandled { id, .. },
             ) => id.as_str(),
             Event::Killed { id, .. } => id,
         };
@@ -295,7 +302,7 @@ fn live_through<'e>(
             Event::Noted(Note::Started { .. }) => auditor.started(life, at),
             Event::Noted(Note::Finished { how, .. }) => auditor.finished(life, at, *how),
             Event::Noted(Note::GivenUp { .. }) => life.given_up(at),
-            Event::Noted(Note::Sent { .. } | Note::Answered { .. }) => {}
+            Event::Noted(Note::Sent { .. } | Note::Answered { .. } | Note::Unhandled { .. }) => {}
             Event::Killed { started, end, .. } if started == life.last_start => {
                 auditor.killed(life, end);
             }
@@ -317,7 +324,10 @@ fn open_executions(ledger: &ProcessLedger) -> Vec<(&str, Time)> {
                     began.pop();
                 }
             }
-            Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
+            Note::Sent { .. }
+            | Note::Answered { .. }
+            | Note::GivenUp { .. }
+            | Note::Unhandled { .. } => {}
         }
     }
     let last = open

@@ -7,7 +7,7 @@ use crate::lever::{Arriving, Class, Lever, LoadLever, On};
 use serde::{Deserialize, Serialize};
 
 form! {
-    /// A second scheduler runs: every periodic task is enqueued twice.
+    /// A second scheduler runs: every periodic task is enqueued twice, of the same payload, so that `unique` or `task_id` refuses the second.
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub struct SchedulerDuplicate: "scheduler.duplicate" {}

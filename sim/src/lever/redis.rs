@@ -72,6 +72,14 @@ pub enum RedisLever {
     PromoteReplica,
 }
 
+/// Why `maxmemory` was not raised where it is `set`, bytes; 0: it is not.
+pub(crate) fn not_raised(set: u64) -> String {
+    match set {
+        0 => "no maxmemory is set: nothing was done".to_owned(),
+        set => format!("maxmemory is {set} bytes already: nothing was done"),
+    }
+}
+
 /// How long a script runs before Redis tells others that it does (`busy-reply-threshold`), virtual milliseconds.
 pub const BUSY_AFTER_MS: i64 = 5_000;
 

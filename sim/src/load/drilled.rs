@@ -295,7 +295,8 @@ fn happened(
     | Note::Answered { at, id, .. }
     | Note::Started { at, id, .. }
     | Note::Finished { at, id, .. }
-    | Note::GivenUp { at, id, .. }) = note;
+    | Note::GivenUp { at, id, .. }
+    | Note::Unhandled { at, id, .. }) = note;
     let (at, (arrived, due)) = (*at, *known.get(id.as_str())?);
     let since = |from: Time| at.0 - from.0;
     let (count, took): (fn(&mut Counts), _) = match note {
@@ -335,7 +336,7 @@ fn happened(
                 }
             }
         }
-        Note::GivenUp { .. } => return None,
+        Note::GivenUp { .. } | Note::Unhandled { .. } => return None,
     };
     Some(Happened {
         at,

@@ -1,6 +1,6 @@
 //! Where tasks go: to their workload entry's queue, and after a `task.move` to another.
 
-use crate::plan::Plan;
+use crate::plan::{Arrivals, Plan};
 use firedrill_asynq::clock::Time;
 
 /// Of each workload entry, which queue its tasks are enqueued into at a moment. Whoever enqueues knows the plan and the time.
@@ -19,6 +19,25 @@ struct Leg {
     task: String,
     /// Its place in the plan, and its name.
     queue: (usize, String),
+    /// The remedy that leads there: its index among the plan's.
+    by: Option<usize>,
+}
+
+impl Plan {
+    /// Whether anything comes at `at_ms` or later that a task type's move from `queue` sends elsewhere, then.
+    pub(crate) fn redirects(&self, task: &str, queue: &str, at_ms: i64) -> bool {
+        let origin = Time(0);
+        let routes = Routes::of(self, origin);
+        let before = origin.plus_millis(at_ms - 1);
+        let entries = self.workload.iter().enumerate();
+        let mut moved =
+            entries.filter(|(entry, of)| of.task == task && routes.queue(*entry, before) == queue);
+        moved.any(|(entry, of)| {
+            // Whatever others enqueue may come at any time.
+            of.arrivals == Arrivals::None
+                || super::arrivals(self, entry).any(|at_us| at_us >= at_ms * 1_000)
+        })
+    }
 }
 
 impl Routes {
@@ -35,12 +54,13 @@ impl Routes {
             since: Time(i64::MIN),
             task: task.task.clone(),
             queue: place(&task.queue),
+            by: None,
         });
         let mut routes = Self {
             legs: first.collect(),
             entries: plan.workload.len(),
         };
-        for step in &plan.remedies {
+        for (number, step) in plan.remedies.iter().enumerate() {
             let Some((task, from, to)) = step.remedy.moves() else {
                 continue;
             };
@@ -53,6 +73,7 @@ impl Routes {
                         since,
                         task: task.to_owned(),
                         queue: place(to),
+                        by: Some(number),
                     });
                 }
             }
@@ -89,6 +110,12 @@ impl Routes {
     pub(crate) fn place(&self, entry: usize, at: Time) -> Option<usize> {
         let leg = (entry < self.entries).then(|| &self.legs[self.leg(entry, at)]);
         leg.map(|leg| leg.queue.0)
+    }
+
+    /// The remedy by which a task of an entry goes elsewhere than the entry says when it is sent at `at`: its index among the plan's.
+    pub(crate) fn redirected_by(&self, entry: usize, at: Time) -> Option<usize> {
+        let leg = (entry < self.entries).then(|| &self.legs[self.leg(entry, at)]);
+        leg?.by
     }
 
     /// The name of that queue.

@@ -2,6 +2,7 @@
 
 use firedrill_asynq::duration;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
@@ -80,7 +81,7 @@ impl Recording {
         }
     }
 
-    /// Reads a CSV file: a time in the first column, in seconds or as in RFC 3339, and a count in the second if there is one. The
+    /// Reads a CSV file: a time in the first column, in seconds, in milliseconds since 1970 or as in RFC 3339, and a count in the second if there is one. The
     /// first line may be a header. `scale`: so many seconds of it are one.
     ///
     /// # Errors
@@ -88,6 +89,7 @@ impl Recording {
     pub fn of_csv(text: &str, scale: f64) -> Result<Self, (usize, String)> {
         let mut recording = Self::default();
         let (mut first, mut last) = (None, f64::NEG_INFINITY);
+        let mut written = None;
         let mut is_first_line = true;
         for (line, row) in (1..).zip(text.lines()) {
             if row.trim().is_empty() || row.starts_with('#') {
@@ -102,13 +104,21 @@ impl Recording {
                     .unwrap_or(column)
             });
             let time = columns.next().unwrap_or_default();
-            let Some(seconds) = seconds(time) else {
+            let Some((number, way)) = moment(time) else {
                 if is_header {
                     continue;
                 }
                 let expected = "a time in seconds, or such as 2026-01-05T09:00:00Z";
                 return Err((line, format!("`{}` is not {expected}", time.escape_debug())));
             };
+            let (first_line, first_way) = *written.get_or_insert((line, way));
+            if (way == Way::Date) != (first_way == Way::Date) {
+                let (is, was) = (way.words(), first_way.words());
+                let what = format!("its time is {is}, and that of line {first_line} {was}");
+                return Err((line, what));
+            }
+            // All are as the first one.
+            let seconds = number / first_way.per_second();
             let count = match columns.next().filter(|count| !count.is_empty()) {
                 None => 1,
                 Some(count) => count.parse().map_err(|_| {
@@ -147,9 +157,18 @@ impl Recording {
             _ => 1e3,
         };
         let mut name: Option<String> = metric.map(str::to_owned);
-        let mut series: std::collections::BTreeMap<&str, (f64, f64)> = Default::default();
+        let mut series: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
         let mut rises: Vec<(f64, f64, f64)> = Vec::new();
+        let mut gauges: BTreeSet<&str> = BTreeSet::new();
         for (line, row) in (1..).zip(text.lines()) {
+            if let Some(typed) = row.strip_prefix("# TYPE ") {
+                let typed = typed.trim().split_once(char::is_whitespace);
+                gauges.extend(
+                    typed
+                        .filter(|(_, kind)| kind.trim() == "gauge")
+                        .map(|(name, _)| name),
+                );
+            }
             if row.trim().is_empty() || row.starts_with('#') {
                 continue;
             }
@@ -166,6 +185,14 @@ impl Recording {
                     return Err((line, format!("{both}: say with `metric` which is meant")));
                 }
                 None => name = Some(called.to_owned()),
+            }
+            if gauges.contains(called) {
+                let what = "is a gauge, and only a counter tells what arrives";
+                return Err((line, format!("`{called}` {what}: name one with `metric`")));
+            }
+            if !value.is_finite() {
+                let what = "which no counter is: leave such lines out";
+                return Err((line, format!("its value is {value}, {what}")));
             }
             let time = time / per_second;
             if let Some((then, before)) = series.insert(of, (time, value)) {
@@ -215,16 +242,45 @@ impl Recording {
     }
 }
 
-/// Seconds since some beginning.
-fn seconds(text: &str) -> Option<f64> {
-    let plain = text
-        .parse::<f64>()
-        .ok()
-        .filter(|seconds| seconds.is_finite());
-    plain.or_else(|| {
-        let at: jiff::Timestamp = text.parse().ok()?;
-        Some(at.as_nanosecond() as f64 / 1e9)
-    })
+/// From here on a number is of milliseconds since 1970 and not of seconds: those would be of the year 5138, these are of 1973.
+const MILLIS_FROM: f64 = 1e11;
+
+/// How a time is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Seconds,
+    Millis,
+    Date,
+}
+
+impl Way {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Seconds => "a number of seconds",
+            Self::Millis => "a number of milliseconds",
+            Self::Date => "a date",
+        }
+    }
+
+    fn per_second(self) -> f64 {
+        match self {
+            Self::Seconds | Self::Date => 1.0,
+            Self::Millis => 1e3,
+        }
+    }
+}
+
+/// A time since some beginning, as it is written; a date in seconds since 1970.
+fn moment(text: &str) -> Option<(f64, Way)> {
+    if let Ok(number) = text.parse::<f64>() {
+        let way = match number >= MILLIS_FROM {
+            true => Way::Millis,
+            false => Way::Seconds,
+        };
+        return number.is_finite().then_some((number, way));
+    }
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some((at.as_nanosecond() as f64 / 1e9, Way::Date))
 }
 
 /// Milliseconds of a drill.
@@ -260,8 +316,8 @@ fn sample(row: &str) -> Option<(&str, f64, f64)> {
     let rest = rest.split(" # ").next().unwrap_or_default();
     let mut parts = rest.split_whitespace();
     let (value, time) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let finite = |number: f64| number.is_finite().then_some(number);
-    (parts.next().is_none()).then_some((series, finite(value)?, finite(time)?))
+    let time: f64 = time;
+    (parts.next().is_none() && time.is_finite()).then_some((series, value, time))
 }
 
 impl FromStr for Recording {
@@ -347,7 +403,21 @@ mod tests {
         assert_eq!(fast.to_string(), "0*2 8*4 992");
         let dated = "2026-01-05T09:00:00Z\n2026-01-05T10:00:01.5+01:00\n";
         assert_eq!(Recording::of_csv(dated, 1.0).unwrap().to_string(), "0 1500");
+        let millis = "1767225600000,2\n1767225601500\n";
+        let read = Recording::of_csv(millis, 1.0).unwrap();
+        assert_eq!(read.to_string(), "0*2 1500");
         for (csv, line, why) in [
+            (
+                "0\n2026-03-29T01:59:59Z\n",
+                2,
+                "its time is a date, and that of line 1 a number of seconds",
+            ),
+            (
+                "t\n2026-03-29T01:59:59Z\n\n1767225600000\n",
+                4,
+                "a number of milliseconds, and that of line 2 a date",
+            ),
+            ("0\nnan\n", 2, "`nan` is not a time"),
             ("t\n1\nx\n", 3, "`x` is not a time"),
             ("2\n1\n", 2, "before that of the line above"),
             ("1,x\n", 1, "no whole number"),
@@ -381,6 +451,9 @@ mod tests {
             ("a 1\n", 1, "a timestamp"),
             ("a 1 2000\na 2 1000\n", 2, "before that of the sample above"),
             ("a 1 2000\n", 1, "no series has two samples"),
+            ("# TYPE a gauge\na 5 1000\na 1 2000\n", 2, "`a` is a gauge"),
+            ("a 1 1000\na NaN 2000\n", 2, "its value is NaN"),
+            ("a 1 1000\na +Inf 2000\n", 2, "its value is inf"),
         ] {
             let (at, what) = Recording::of_metrics(dump, None, 1.0).unwrap_err();
             assert_eq!(at, line, "{dump}: {what}");

@@ -5,6 +5,7 @@ use crate::form::{count64, list, text, truth, via, within};
 use crate::plan::Z95;
 use crate::plan::{Arrivals, Recording, RetryDelay, Service, Stage, State, TimeOfDay, TraceFile};
 use crate::units;
+use firedrill_asynq::clock::Time;
 use firedrill_asynq::cron::Spec;
 use firedrill_detector::yaml::{Position, Problems};
 
@@ -54,7 +55,7 @@ form! {
 form! {
     /// Arrivals as they were recorded.
     pub(crate) struct TraceForm: "trace" [one of file, data] {
-        /// A file in the scenario's folder or below: `.csv` with times (seconds, or RFC 3339) and perhaps counts, or a dump of a
+        /// A file in the scenario's folder or below: `.csv` with times (seconds, milliseconds since 1970, or RFC 3339) and perhaps counts, or a dump of a
         /// counter with timestamps in OpenMetrics' or Prometheus' text format.
         file: Option<String> = text(), optional;
         /// What has been read from one, as `firedrill plan` prints it.
@@ -180,8 +181,14 @@ impl Means<Arrivals> for ArrivalsForm {
             });
         }
         let cron = self.cron?;
-        if let Err(error) = Spec::parse(&cron.value) {
-            problems.push(cron.at, format!("cron: {error}"));
+        match Spec::parse(&cron.value) {
+            Ok(spec) if spec.next_after(Time(0)).is_none() => {
+                let message = format!("cron: `{}` never comes", cron.value);
+                let hint = "minute, hour, day of the month, month, day of the week: no such day is in the calendar";
+                problems.push_with_hint(cron.at, message, hint);
+            }
+            Ok(_) => {}
+            Err(error) => problems.push(cron.at, format!("cron: {error}")),
         }
         Some(Arrivals::Cron { spec: cron.value })
     }

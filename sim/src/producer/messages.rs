@@ -49,7 +49,7 @@ impl Messages {
             child: Some((child.of, child.nth)),
         };
         let (id, delay_ms) = (child_id(child.id), child.delay_ms);
-        self.submission(payload, id, delay_ms, now)
+        self.submission((payload, child.seq), id, delay_ms, now)
     }
 
     /// The uniqueness lock of a payload of a workload entry, whose tasks go where they go at `now`.
@@ -59,13 +59,14 @@ impl Messages {
             seq: number,
             child: None,
         };
-        let of_it = self.submission(payload, String::new(), 0, now);
+        let of_it = self.submission((payload, number), String::new(), 0, now);
         of_it.message.unique_key
     }
 
+    /// `like`: the arrival whose payload it has.
     fn submission(
         &self,
-        payload: Payload,
+        (payload, like): (Payload, u64),
         id: String,
         delay_ms: i64,
         now: Time,
@@ -73,8 +74,8 @@ impl Messages {
         let Payload { workload, seq, .. } = payload;
         let task = &self.workload[workload];
         let queue = self.routes.queue(workload, now);
-        let number = task.payload_number(seq);
-        let bytes = self.dice.payload_bytes(task, workload, seq);
+        let number = task.payload_number(like);
+        let bytes = self.dice.payload_bytes(task, workload, like);
         let payload = Payload {
             seq: number,
             ..payload
@@ -110,21 +111,26 @@ impl Messages {
 
 impl Mint<TaskMessage> for Messages {
     fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<TaskMessage> {
+        self.twin(workload, (seq, seq), now)
+    }
+
+    fn twin(
+        &mut self,
+        workload: usize,
+        (of, seq): (u64, u64),
+        now: Time,
+    ) -> Submission<TaskMessage> {
+        let task = &self.workload[workload];
+        let given = task.task_id.as_ref();
+        // What has the same id is the same task.
+        let seq = if given.is_some() { of } else { seq };
         let payload = Payload {
             workload,
             seq,
             child: None,
         };
-        let (id, delay_ms) = (
-            id_of(
-                self.seed,
-                self.workload[workload].task_id.as_ref(),
-                workload,
-                seq,
-            ),
-            self.workload[workload].delay_ms,
-        );
-        self.submission(payload, id, delay_ms, now)
+        let id = id_of(self.seed, given, workload, seq);
+        self.submission((payload, of), id, task.delay_ms, now)
     }
 }
 

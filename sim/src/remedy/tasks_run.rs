@@ -1,4 +1,4 @@
-//! `tasks.run`: somebody runs tasks that wait, were given up or are done.
+//! `tasks.run`: somebody runs tasks that wait or were given up.
 
 use super::{Definition, tasks_changed, unknown_age};
 use crate::fault::Fault;
@@ -15,7 +15,7 @@ form! {
         /// Their queue.
         pub queue: String = text(), required;
         /// Their state.
-        pub state: String = one_of(&["scheduled", "retry", "archived", "completed"]), required;
+        pub state: String = one_of(&["scheduled", "retry", "archived"]), required;
         /// Task type; left out: all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub task: Option<String> = name(), optional;

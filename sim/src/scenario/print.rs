@@ -13,6 +13,7 @@ impl Scenario {
     pub(crate) fn of(plan: &Plan) -> Self {
         Self {
             file: String::new(),
+            misread: Vec::new(),
             version: (),
             name: plan.name.clone(),
             family: At::nowhere(plan.family.clone()),

@@ -162,7 +162,22 @@ impl Resolver<'_> {
     }
 
     /// Reports a name that is none of those known.
+    /// Whether something was wrong with the form of what is below a key, so that what stands there may not be all.
+    fn is_misread(&self, key: &str) -> bool {
+        self.scenario.misread.iter().any(|misread| misread == key)
+    }
+
     fn unknown(&mut self, at: Position, what: &str, name: &str, known: &[String]) {
+        let key = match what {
+            "queue" => "queues",
+            "task" => "workload",
+            "resource" => "resources",
+            "step" => "timeline",
+            _ => "workers",
+        };
+        if self.is_misread(key) {
+            return;
+        }
         let all = format!("accepted: {}", known.join(", "));
         let hint = closest(name, known.iter().map(String::as_str)).map_or(all.clone(), |close| {
             format!("did you mean `{close}`? {all}")

@@ -605,3 +605,85 @@ fn tasks_that_could_only_be_duplicates_are_refused_with_what_to_change() {
         assert_eq!(refused(rest), "", "{rest}");
     }
 }
+
+#[test]
+fn a_value_that_is_wrong_brings_no_second_error() {
+    let with = |queue: &str, lag: &str| {
+        format!(
+            "version: firedrill/v1\nname: t\nfamily: redis-down\nsummary: s\nduration: 20m\nwarmup: 1m\n\
+             queues: {{ default: {{ priority: {queue} }} }}\n\
+             workload: [{{ task: t, queue: default, arrivals: {{ constant: 2/s }}, service: {{ constant: 50ms }} }}]\n\
+             workers: [{{ name: w, processes: 2, concurrency: 5, queues: [default] }}]\n\
+             timeline: [{{ at: 5m, fault: redis.failover, lag: {lag}, until: {{ at: 6m }} }}]\n\
+             incidents: [{{ cause: redis-down, wanted: page, within: 3m }}]\n"
+        )
+    };
+    assert!(plan_of(&with("1", "2s")).is_ok());
+    insta::assert_snapshot!(report(&with("0", "2s")), @"s.yaml:7:32: priority: expected a whole number from 1 to 1000, found `0`");
+    insta::assert_snapshot!(report(&with("1", "0s")), @"s.yaml:10:50: lag: expected a duration above zero, found `0s`");
+}
+
+#[test]
+fn a_time_that_never_comes_is_told() {
+    let with = |cron: &str| {
+        format!(
+            "version: firedrill/v1\nname: t\nfamily: benign\nsummary: s\nduration: 20m\nwarmup: 1m\n\
+             queues: {{ default: {{ priority: 1 }} }}\n\
+             workload:\n  - {{ task: t, queue: default, arrivals: {{ cron: \"{cron}\" }}, service: {{ constant: 50ms }} }}\n\
+             workers: [{{ name: w, processes: 2, concurrency: 5 }}]\n\
+             benign: [{{ what: all, at: 1m }}]\n"
+        )
+    };
+    assert!(plan_of(&with("0 0 29 2 *")).is_ok());
+    insta::assert_snapshot!(report(&with("0 0 31 2 *")), @r"
+    s.yaml:9:50: cron: `0 0 31 2 *` never comes
+        minute, hour, day of the month, month, day of the week: no such day is in the calendar
+    ");
+}
+
+#[test]
+fn more_memory_is_more_than_there_was() {
+    let incidents = "  - { cause: other, at: 1m, until: 2m, wanted: page, within: 1m }";
+    let limit = "\n  - { id: mm, at: 12m, fault: redis.maxmemory, bytes: 10MB }";
+    let raise = |more: &str| report(&with_timeline(&format!("{limit}{more}"), incidents));
+    for (more, said) in [
+        (
+            "\n  - { at: 15m, remedy: redis.raise-maxmemory, bytes: 10MB }",
+            "s.yaml:16:24: redis.raise-maxmemory: 10485760 bytes is no more than what is set then, 10485760\n    \
+             accepted: `bytes` above 10485760",
+        ),
+        (
+            "\n  - { at: 15m, remedy: redis.raise-maxmemory, bytes: 50MB }\n  - { at: 16m, remedy: redis.raise-maxmemory, bytes: 20MB }",
+            "s.yaml:17:24: redis.raise-maxmemory: 20971520 bytes is no more than what is set then, 52428800\n    \
+             accepted: `bytes` above 52428800",
+        ),
+        (
+            "\n  - { at: 15m, remedy: redis.raise-maxmemory, bytes: 1MB }",
+            "bytes: 1048576 is less than an empty Redis with its clients needs\n    accepted: from 4MB",
+        ),
+    ] {
+        let found = raise(more);
+        assert!(found.contains(said), "{found}");
+    }
+    let until =
+        "\n  - { at: 12m, fault: redis.full, until: { at: 15m, remedy: redis.raise-maxmemory } }";
+    let found = report(&with_timeline(until, incidents));
+    assert!(
+        found.contains("redis.raise-maxmemory needs to be told more"),
+        "{found}"
+    );
+    assert!(
+        found.contains("`- { at: 15m, remedy: redis.raise-maxmemory, ... }`"),
+        "{found}"
+    );
+    // What is over limits nothing, and what was not raised is lower.
+    let over = "\n  - { id: mm, at: 12m, fault: redis.maxmemory, bytes: 10MB, until: { at: 14m } }\n  - { at: 15m, remedy: redis.raise-maxmemory, bytes: 5MB }";
+    assert!(plan_of(&with_timeline(over, incidents)).is_ok());
+    assert!(
+        plan_of(&with_timeline(
+            &format!("{limit}\n  - {{ at: 15m, remedy: redis.raise-maxmemory, bytes: 11MB }}"),
+            incidents
+        ))
+        .is_ok()
+    );
+}

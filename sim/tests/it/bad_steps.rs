@@ -140,7 +140,7 @@ const REMEDIES: &[(&str, &str)] = &[
     ("worker.rollback", "select: [w-0]"),
     ("workers.scale", "worker: w, to: 3"),
     ("redis.start", ""),
-    ("redis.raise-maxmemory", "bytes: 2MB"),
+    ("redis.raise-maxmemory", "bytes: 8MB"),
     ("queue.unpause", "queue: default"),
     ("tasks.run", "queue: default, state: retry"),
     ("tasks.archive", "queue: default, state: retry, task: t"),

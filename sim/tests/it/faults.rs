@@ -511,7 +511,7 @@ fn a_redis_without_memory_is_locked_until_it_gets_more() {
         .replace(
             "incidents:",
             "  - { id: broken, at: 2m, fault: handler.fail, task: t, share: 100%, until: { at: 5m } }\n  \
-             - { at: 7m, remedy: redis.raise-maxmemory, bytes: 2MB }\nincidents:",
+             - { at: 7m, remedy: redis.raise-maxmemory, bytes: 8MB }\nincidents:",
         )
         .replace("wanted: page", "of: broken, wanted: page");
     let (marks, audited) = run(&text);
@@ -556,4 +556,34 @@ fn a_share_of_the_time_is_a_share_of_the_work() {
         "{starved:?}"
     );
     assert_eq!(audit_of("share: 95%").late, 0);
+}
+
+/// Both schedulers send the same: what has a name or a lock of its own each time is refused the second time, as what always has the
+/// same.
+#[test]
+fn two_schedulers_enqueue_the_same_task() {
+    let kind = fault::KINDS
+        .iter()
+        .find(|kind| kind.name == "scheduler.duplicate");
+    let audit_of = |options: &str| {
+        let text = scenario(kind.unwrap()).replace(PERIODIC, &format!(
+            "  - {{ task: c, queue: default, arrivals: {{ cron: \"@every 15s\" }}, service: {{ constant: 1s }}{options} }}\n  \
+             - {{ task: d, queue: default, arrivals: {{ cron: \"@every 15s\" }}, service: {{ constant: 1s }} }}\n"
+        ));
+        run(&text).1.audit
+    };
+    let plain = audit_of("");
+    assert_eq!(plain.duplicates, 0, "{plain:?}");
+    // Twelve times in three minutes.
+    for options in [
+        ", unique: 50s",
+        ", unique: { ttl: 50s, keys: 7 }",
+        ", task_id: \"report-{n}\"",
+        ", task_id: \"report-{n % 5}\"",
+    ] {
+        let audit = audit_of(options);
+        assert_eq!(audit.duplicates, 12, "{options}: {audit:?}");
+        assert_eq!(audit.intended, plain.intended, "{options}");
+        assert_eq!(audit.unexplained, Default::default(), "{options}");
+    }
 }

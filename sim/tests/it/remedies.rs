@@ -42,7 +42,7 @@ fn marks_of(text: &str) -> (Vec<Mark>, Audit) {
         Ok(())
     };
     virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
-    let by_hand = ["tasks.", "task.move", "orphans."];
+    let by_hand = ["tasks.", "task.move", "orphans.", "redis.raise-maxmemory"];
     marks.retain(|mark| by_hand.iter().any(|name| mark.what.starts_with(name)));
     (marks, audited.unwrap())
 }
@@ -326,4 +326,89 @@ fn what_would_change_nothing_is_refused_and_a_remedy_that_ends_nothing_is_told()
         scenario.notes(&plan),
         ["s.yaml:11: worker.restart ends nothing: no fault that it could end is on then"]
     );
+}
+
+/// A drill whose workers stand still from 1m to 5m while tasks of 200 KB come; `more`: entries of the timeline.
+fn piled_up(more: &str) -> String {
+    format!(
+        "version: firedrill/v1\nname: memory\nfamily: resource-exhaustion\nsummary: s\nduration: 8m\nwarmup: 1m\n\
+         queues: {{ default: {{ wait_objective: 60s }} }}\n\
+         workload:\n\
+         \x20 - {{ task: t, queue: default, arrivals: {{ constant: 2/s }}, payload: 200KB, service: {{ constant: 100ms }} }}\n\
+         workers: [{{ name: w, concurrency: 10 }}]\n\
+         timeline:\n\
+         \x20 - {{ at: 1m, fault: worker.stop, select: all, until: {{ at: 5m }} }}\n{more}\
+         incidents: [{{ cause: resource-exhaustion, wanted: page, within: 2m, at: 1m, until: 6m }}]\n"
+    )
+}
+
+#[test]
+fn a_limit_is_raised_where_there_is_one_and_it_is_lower() {
+    let (marks, audit) = marks_of(&piled_up(
+        "  - { at: 2m, remedy: redis.raise-maxmemory, bytes: 10MB }\n",
+    ));
+    let told: Vec<(bool, &str)> = marks.iter().map(|m| (m.verified, &*m.saw)).collect();
+    assert_eq!(told, [(false, "no maxmemory is set: nothing was done")]);
+    assert_eq!(audit.rejected, 0, "nothing was limited");
+
+    let limited = |bytes: &str| {
+        marks_of(&piled_up(&format!(
+            "  - {{ id: mm, at: 1m, fault: redis.maxmemory, bytes: 10MB }}\n  \
+             - {{ id: raise, at: 3m, remedy: redis.raise-maxmemory, bytes: {bytes} }}\n"
+        )))
+    };
+    let (marks, audit) = limited("900MB");
+    assert!(marks.iter().all(|mark| mark.verified), "{marks:?}");
+    assert!(audit.rejected > 100, "{audit:?}");
+
+    // So little more is met at once, too: what is refused then is still the plan's doing.
+    let (marks, too_little) = limited("12MB");
+    let last = marks.last().unwrap();
+    assert_eq!(
+        (last.step.as_deref(), last.verified, &*last.saw),
+        (Some("raise"), false, "the new limit was reached, too")
+    );
+    assert!((180_000..240_000).contains(&last.at_ms), "{last:?}");
+    assert!(too_little.rejected > audit.rejected, "{too_little:?}");
+    assert_eq!(too_little.unexplained.rejected, 0, "{too_little:?}");
+}
+
+#[test]
+fn a_move_is_in_force_for_those_that_come() {
+    let moved = |arrivals: &str| {
+        let text = scenario(
+            "  - { id: move, at: 7m, remedy: task.move, task: mail, queue: default, to: apart }\n",
+        );
+        let text = text.replace("60s } }", "60s }, apart: { wait_objective: 60s } }");
+        let text = text.replace(
+            "task: mail, queue: default, arrivals: { constant: 2/s }",
+            &format!("task: mail, queue: default, arrivals: {{ {arrivals} }}"),
+        );
+        marks_of(&text.replace("name: w,", "name: w, queues: [default],"))
+    };
+    let (marks, audit) = moved("constant: 2/s");
+    assert_eq!(
+        marks
+            .iter()
+            .map(|m| (m.verified, &*m.saw))
+            .collect::<Vec<_>>(),
+        [(
+            true,
+            "0 waiting tasks of mail moved from default to apart; those that come from now on go there"
+        )]
+    );
+    // A minute of them, and nobody serves that queue.
+    assert_eq!(audit.costs["move"].stranded, 120, "{audit:?}");
+    let (marks, audit) = moved("constant: 2/s, until: 5m");
+    assert_eq!(
+        marks
+            .iter()
+            .map(|m| (m.verified, &*m.saw))
+            .collect::<Vec<_>>(),
+        [(
+            false,
+            "0 waiting tasks of mail moved from default to apart, and none comes any more"
+        )]
+    );
+    assert!(audit.costs.is_empty(), "{audit:?}");
 }

@@ -180,6 +180,38 @@ fn what_is_moved_to_where_nobody_serves_is_stranded() {
 }
 
 #[test]
+fn what_comes_after_a_move_to_where_nobody_serves_is_stranded_too() {
+    let plan =
+        plan("  - { id: move, at: 240s, remedy: task.move, task: a, queue: default, to: away }\n");
+    let arrivals = [arrival("before", 230, true), arrival("after", 250, true)];
+    let states = ["before", "after"].map(|id| (id.to_owned(), TaskState::Pending));
+    let left = Leftover {
+        states: BTreeMap::from(states),
+        ..Leftover::default()
+    };
+    let audit = audit(&Evidence {
+        plan: &plan,
+        origin: at(0),
+        end: at(600),
+        producer: arrivals.as_flattened(),
+        ledgers: &[],
+        left: &Leftover {
+            halted: halted(&plan, &BTreeSet::new(), |_| true),
+            ..left
+        },
+        by_hand: &[],
+        absences: Absences::default(),
+        ledgers_whole: true,
+        counted: None,
+    });
+    let stranded = Cost {
+        stranded: 1,
+        ..Cost::default()
+    };
+    assert_eq!(audit.audit.costs, one("move", stranded));
+}
+
+#[test]
 fn what_is_run_too_early_and_fails_again_is_told_once() {
     let plan = plan(BY_HAND);
     let cost_of = |hows: &[Finish], by_itself: bool| {

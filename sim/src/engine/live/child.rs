@@ -44,6 +44,13 @@ pub enum Told {
     Effect(Effect),
     /// A fault has brought it down, and it waits to be ended.
     Crashes(Effect),
+    /// A limit that a remedy of the plan has raised was met, too.
+    NotEnough {
+        /// Its index among the remedies.
+        remedy: usize,
+        /// When it was not yet.
+        since: Time,
+    },
     /// It did not get to run.
     Stalled {
         /// Which process.

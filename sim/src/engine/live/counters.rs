@@ -10,7 +10,7 @@ use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::keys::Queue;
-use firedrill_asynq::note::Finish;
+use firedrill_asynq::note::{Finish, Unhandled};
 use firedrill_asynq::op::BrokerError;
 use firedrill_asynq::settings::DEFAULT_TIMEOUT_S;
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,7 +191,8 @@ fn attempts<'p>(
         for entry in &ledger.entries {
             let (Note::Started { at, id, .. }
             | Note::Finished { at, id, .. }
-            | Note::GivenUp { at, id, .. }) = entry
+            | Note::GivenUp { at, id, .. }
+            | Note::Unhandled { at, id, .. }) = entry
             else {
                 continue;
             };
@@ -226,6 +227,16 @@ fn attempts<'p>(
                     // Unless a handler has returned from it, nothing else says that this attempt is counted.
                     of.more += u64::from(!returned.contains(&(id.as_str(), *retried)));
                 }
+                Note::Unhandled {
+                    id, retried, why, ..
+                } => match why {
+                    Unhandled::TooLate => {
+                        (of.processed, of.failed) = (of.processed + 1, of.failed + 1);
+                        returned.insert((id, *retried));
+                    }
+                    // Of those who find it, one counts it.
+                    Unhandled::Recovered => of.more += 1,
+                },
                 Note::Sent { .. } | Note::Answered { .. } => {}
             }
         }
@@ -334,6 +345,29 @@ mod tests {
             saw,
             "asynq's counter `failed` is 500, and the workers have noted 0"
         );
+    }
+
+    #[test]
+    fn what_fails_without_a_handler_is_counted_too() {
+        let noted = |why| {
+            let mut life = life(200, 0);
+            life.entries.extend((200..500).map(|id| Note::Unhandled {
+                at: Time::from_millis(0),
+                id: id.to_string(),
+                retried: 0,
+                why,
+            }));
+            life
+        };
+        let late = || noted(Unhandled::TooLate);
+        assert_eq!(found(both(500), 300, late()), []);
+        assert_eq!(found(both(800), 300, late()).len(), 1);
+        assert_eq!(found(both(200), 0, late()).len(), 2);
+        // Several may have found the same task.
+        let recovered = || noted(Unhandled::Recovered);
+        assert_eq!(found(both(500), 300, recovered()), []);
+        assert_eq!(found(both(350), 150, recovered()), []);
+        assert_eq!(found(both(511), 311, recovered()).len(), 2);
     }
 
     #[test]

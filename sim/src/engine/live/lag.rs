@@ -66,7 +66,10 @@ pub(crate) fn lag(
                     let start = started.remove(&(id.as_str(), *retried));
                     handler_us.extend(start.map(|start| micros(start, *at)));
                 }
-                Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
+                Note::Sent { .. }
+                | Note::Answered { .. }
+                | Note::GivenUp { .. }
+                | Note::Unhandled { .. } => {}
             }
         }
     }
@@ -187,7 +190,10 @@ fn sending<'n>(
                     );
                 }
             }
-            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+            Note::Started { .. }
+            | Note::Finished { .. }
+            | Note::GivenUp { .. }
+            | Note::Unhandled { .. } => {}
         }
     }
     Sending {
@@ -291,7 +297,10 @@ fn busy<'l>(
                         });
                     }
                 }
-                Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
+                Note::Sent { .. }
+                | Note::Answered { .. }
+                | Note::GivenUp { .. }
+                | Note::Unhandled { .. } => {}
             }
         }
     }

@@ -38,7 +38,10 @@ impl Noted {
         match note {
             Note::Sent { .. } => self.sent += 1,
             Note::Answered { .. } => self.answered += 1,
-            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+            Note::Started { .. }
+            | Note::Finished { .. }
+            | Note::GivenUp { .. }
+            | Note::Unhandled { .. } => {}
         }
         if self.failed.is_none() {
             self.failed = self.file.append(&note).err();

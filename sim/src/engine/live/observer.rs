@@ -227,6 +227,12 @@ impl<'p> Observer<'p> {
                     self.felt(&effect, sink)?;
                 }
             }
+            Told::NotEnough { remedy, since } => {
+                // What was refused since then is the plan's doing.
+                self.roster.refuses_since(since);
+                let at_ms = super::since_start(self.clock).min(self.plan.duration_ms);
+                self.mark(self.plan.remedies[remedy].not_enough(at_ms), sink)?;
+            }
             Told::Stalled { process, at, ms } => {
                 // One that was stopped by plan did not get to run.
                 if !self.roster.was_away(&process, at, at.plus_millis(ms)) {

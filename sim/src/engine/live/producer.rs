@@ -69,7 +69,10 @@ impl Host for Notes {
                     }
                 }
             }
-            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+            Note::Started { .. }
+            | Note::Finished { .. }
+            | Note::GivenUp { .. }
+            | Note::Unhandled { .. } => {}
         }
         let noted = self.noted.lock();
         noted.unwrap_or_else(PoisonError::into_inner).note(entry);

@@ -114,7 +114,10 @@ impl Strain {
                         *count.or_default() += 1;
                     }
                 }
-                Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+                Note::Started { .. }
+                | Note::Finished { .. }
+                | Note::GivenUp { .. }
+                | Note::Unhandled { .. } => {}
             }
         }
         if self.late_enqueues > self.enqueues {

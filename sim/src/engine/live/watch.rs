@@ -227,8 +227,13 @@ impl Roster {
 
     /// Redis refuses what it is asked by plan, or some of it, and answers so.
     pub(crate) fn refuses(&self) {
+        self.refuses_since(self.clock.now());
+    }
+
+    /// It does so since then.
+    pub(crate) fn refuses_since(&self, since: Time) {
         let mut state = self.state();
-        state.absences.refuses(self.clock.now());
+        state.absences.refuses(since);
         state.followed.remove(REDIS);
     }
 

@@ -81,6 +81,7 @@ impl TaskLives {
                     self.close_if_over(*id);
                 }
             }
+            Note::Unhandled { .. } => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! The model's Redis: a broker in memory that can be down.
 
+use crate::agenda::What;
 use crate::engine::virtual_time::token::Token;
 use crate::lever::{Denied, TasksLever};
 use crate::metrics::UP_BEFORE_MS;
@@ -26,10 +27,10 @@ pub(crate) struct VirtualRedis {
     full: bool,
     /// Whether it is a replica.
     read_only: bool,
-    /// `maxmemory`, bytes, and the step that waits for it to be reached.
-    limit: Option<(u64, Option<usize>)>,
-    /// Steps whose limit was reached just now.
-    reached: Option<usize>,
+    /// `maxmemory`, bytes, and whoever set it, if it waits for it to be reached.
+    limit: Option<(u64, Option<What>)>,
+    /// Whose limit was reached just now.
+    reached: Option<What>,
     /// What its clients may not do.
     denied: Option<Denied>,
     /// `maxclients` while new connections are refused.
@@ -136,8 +137,8 @@ impl VirtualRedis {
         let used = self.used_memory_bytes() + argument_bytes(op);
         let is_over = self.limit.is_some_and(|(limit, _)| used > limit);
         if (self.full || is_over) && self.data.needs_memory(op) {
-            if let Some((_, step)) = &mut self.limit {
-                self.reached = step.take().or(self.reached);
+            if let Some((_, by)) = &mut self.limit {
+                self.reached = by.take().or(self.reached);
             }
             return Some("OOM command not allowed when used memory > 'maxmemory'.");
         }
@@ -147,10 +148,15 @@ impl VirtualRedis {
         None
     }
 
-    /// `maxmemory` from now on; `step` wants to know when it is reached.
-    pub(crate) fn set_limit(&mut self, bytes: u64, step: Option<usize>) {
+    /// `maxmemory` from now on; `by` wants to know when it is reached.
+    pub(crate) fn set_limit(&mut self, bytes: u64, by: Option<What>) {
         self.full = false;
-        self.limit = Some((bytes, step));
+        self.limit = Some((bytes, by));
+    }
+
+    /// Whether any limit is set.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.full || self.limit.is_some()
     }
 
     /// No limit is set any more.
@@ -165,8 +171,8 @@ impl VirtualRedis {
         self.full || self.limit.is_some_and(|(limit, _)| used > limit)
     }
 
-    /// The step whose limit was reached since this was asked last.
-    pub(crate) fn take_reached(&mut self) -> Option<usize> {
+    /// Whose limit was reached since this was asked last.
+    pub(crate) fn take_reached(&mut self) -> Option<What> {
         self.reached.take()
     }
 

@@ -1,5 +1,6 @@
 //! What actors act upon: the model's Redis, the event heap, the lives of tasks. It does at once what an actor asks for.
 
+use crate::agenda::What;
 use crate::audit::REDIS;
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::Wire;
@@ -103,7 +104,10 @@ impl Stage<'_> {
         match entry {
             Note::Sent { .. } => self.counts.arrivals += 1,
             Note::Finished { .. } => self.counts.returns += 1,
-            Note::Answered { .. } | Note::Started { .. } | Note::GivenUp { .. } => {}
+            Note::Answered { .. }
+            | Note::Started { .. }
+            | Note::GivenUp { .. }
+            | Note::Unhandled { .. } => {}
         }
         self.lives.note(entry);
     }
@@ -142,8 +146,8 @@ impl Stage<'_> {
             }
         );
         let answer = self.redis.call(op);
-        if let Some(step) = self.redis.take_reached() {
-            self.saw(step, REDIS);
+        if let Some(by) = self.redis.take_reached() {
+            self.reached_limit(by);
         }
         if let Some((queue, step)) = self.loses_leases {
             self.lose_leases(queue, step);
@@ -245,6 +249,20 @@ impl Stage<'_> {
         match spread_us {
             ..=0 => overrun_us,
             _ => overrun_us + self.overruns.random_range(-spread_us..=spread_us),
+        }
+    }
+
+    /// Redis refuses what needs memory. A limit that was raised before was not raised enough.
+    #[cold]
+    fn reached_limit(&mut self, by: What) {
+        match by {
+            What::Begin(step) => self.saw(step, REDIS),
+            What::Remedy(index) => {
+                self.lives.absences().refuses(self.now);
+                let mark = self.plan.remedies[index].not_enough(self.since_start_ms());
+                self.marks.push(mark);
+            }
+            _ => {}
         }
     }
 

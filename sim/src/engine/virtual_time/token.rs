@@ -189,6 +189,8 @@ pub(crate) struct Tokens {
     dice: Dice,
     /// Numbers of the tasks whose ids come again, by queue and id.
     named: BTreeMap<(u16, String), Number>,
+    /// Of each workload entry whose tasks are given their ids, the number of the task that was made last.
+    last: BTreeMap<usize, Number>,
 }
 
 impl Tokens {
@@ -244,6 +246,36 @@ impl Tokens {
             next: 0,
             dice: Dice::new(plan),
             named: BTreeMap::new(),
+            last: BTreeMap::new(),
+        }
+    }
+
+    /// The task `number` of a pattern, arrival `seq`, with the payload of arrival `like`.
+    #[inline]
+    fn submission(
+        &self,
+        (workload, pattern): (usize, &Pattern),
+        number: Number,
+        (like, seq): (u64, u64),
+        now: Time,
+    ) -> Submission<Token> {
+        let mut message = Token {
+            number,
+            seq,
+            ..pattern.token
+        };
+        if let Some(ms) = pattern.deadline_ms {
+            message.deadline_s = u32::try_from(now.plus_millis(ms).secs()).unwrap_or(u32::MAX);
+        }
+        if let Some(task) = &pattern.task {
+            message.unique = task.unique.map(|_| task.payload_number(like));
+            let bytes = self.dice.payload_bytes(task, workload, like);
+            message.payload = u32::try_from(bytes).unwrap_or(u32::MAX);
+        }
+        Submission {
+            process_at: (pattern.delay_ms > 0).then(|| now.plus_millis(pattern.delay_ms)),
+            unique_for: pattern.unique_for,
+            message,
         }
     }
 
@@ -330,23 +362,20 @@ impl Mint<Token> for Tokens {
         }
         // A number that was there before uses none up.
         self.next += u32::from(number.0 == self.next);
-        let mut message = Token {
-            number,
-            seq,
-            ..pattern.token
+        if pattern.id.is_some() {
+            self.last.insert(workload, number);
+        }
+        self.submission((workload, pattern), number, (seq, seq), now)
+    }
+
+    fn twin(&mut self, workload: usize, (of, seq): (u64, u64), now: Time) -> Submission<Token> {
+        let pattern = &self.patterns[self.routes.leg(workload, now)];
+        let (number, seq) = match self.last.get(&workload) {
+            // What has the same id is the same task.
+            Some(first) => (*first, of),
+            None => (Number(self.next), seq),
         };
-        if let Some(ms) = pattern.deadline_ms {
-            message.deadline_s = u32::try_from(now.plus_millis(ms).secs()).unwrap_or(u32::MAX);
-        }
-        if let Some(task) = &pattern.task {
-            message.unique = task.unique.map(|_| task.payload_number(seq));
-            let bytes = self.dice.payload_bytes(task, workload, seq);
-            message.payload = u32::try_from(bytes).unwrap_or(u32::MAX);
-        }
-        Submission {
-            process_at: (pattern.delay_ms > 0).then(|| now.plus_millis(pattern.delay_ms)),
-            unique_for: pattern.unique_for,
-            message,
-        }
+        self.next += u32::from(number.0 == self.next);
+        self.submission((workload, pattern), number, (of, seq), now)
     }
 }

@@ -1,7 +1,7 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
 use crate::fault::{Fault, Harm};
-use crate::lever::{Arriving, Lever, LoadLever, On, ResourceLever};
+use crate::lever::{Arriving, Lever, LoadLever, On, RedisLever, ResourceLever};
 use crate::plan::{
     self, Arrivals, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of,
 };
@@ -138,8 +138,52 @@ impl Resolver<'_> {
         for step in &mut steps {
             ended_by_one_of(step, &remedies, &cast);
         }
+        self.raised_too_little(&steps, &remedies);
         self.in_each_others_way(&steps, &remedies);
         (steps, remedies)
+    }
+
+    /// Refuses remedies that leave a limit of Redis' memory where it is, or lower it; both in order of their times.
+    fn raised_too_little(&mut self, steps: &[Step], remedies: &[RemedyStep]) {
+        for step in remedies {
+            let Lever::Redis(RedisLever::Raise { bytes }) = step.remedy.done(None) else {
+                continue;
+            };
+            let is_before =
+                |fault: &&Step| fault.fault.kind().on == On::Redis && fault.at_ms < step.at_ms;
+            let Some(fault) = steps.iter().rfind(is_before) else {
+                continue;
+            };
+            let until = fault.until.as_ref().filter(|until| until.by.is_none());
+            let is_over = until.is_some_and(|until| until.at_ms <= step.at_ms);
+            let Lever::Redis(RedisLever::Limit { bytes: limit, .. }) = fault.fault.begin() else {
+                continue;
+            };
+            if is_over {
+                continue;
+            }
+            let raised = remedies.iter();
+            let raised =
+                raised.filter(|other| (fault.at_ms + 1..step.at_ms).contains(&other.at_ms));
+            let raised = raised.filter_map(|other| match other.remedy.done(None) {
+                Lever::Redis(RedisLever::Raise { bytes }) => Some(bytes),
+                _ => None,
+            });
+            let limit = raised.fold(limit, u64::max);
+            if bytes <= limit
+                && let Some(at) = self.places.get(&step.id).copied()
+            {
+                let message = format!(
+                    "{}: {bytes} bytes is no more than what is set then, {limit}",
+                    step.remedy.name()
+                );
+                self.problems.push_with_hint(
+                    at,
+                    message,
+                    format!("accepted: `bytes` above {limit}"),
+                );
+            }
+        }
     }
 
     /// Whether what a fault names is there, and what it is done to can suffer it.
@@ -164,7 +208,7 @@ impl Resolver<'_> {
             Harm::Resource(resource) => {
                 let resources = self.scenario.resources.iter();
                 let known: Vec<String> = resources.map(|known| known.name.clone()).collect();
-                if known.is_empty() {
+                if known.is_empty() && !self.is_misread("resources") {
                     let message = format!("there is no resource `{resource}`");
                     let hint = "`resources: { db: { pool: 20 } }` makes one, and handlers need it by their `uses`";
                     self.problems.push_with_hint(fault.at, message, hint);
@@ -519,9 +563,20 @@ impl Resolver<'_> {
                 self.problems.push_with_hint(until.here, message, hint);
                 None
             }
-            remedy => remedy
-                .as_ref()
-                .and_then(|remedy| Remedy::of(&remedy.value, fault)),
+            Some(written) => {
+                let remedy = Remedy::of(&written.value, fault);
+                if remedy.is_none() {
+                    let message = format!("{} needs to be told more", written.value);
+                    let hint = format!(
+                        "leave `until` out, and write a step of its own: `- {{ at: {}, remedy: {}, ... }}`",
+                        units::format(at.value),
+                        written.value
+                    );
+                    self.problems.push_with_hint(written.at, message, hint);
+                }
+                remedy
+            }
+            None => None,
         };
         Some(Until {
             at_ms: at.value,

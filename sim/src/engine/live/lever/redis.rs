@@ -120,15 +120,21 @@ impl Stand {
             }
             RedisLever::Raise { bytes } => {
                 // A policy that evicts stays as it is: what goes when that limit is reached is still the plan's doing.
-                let set = self.set_memory(bytes).await;
-                self.takes_writes("maxmemory raised", set).await
+                match self.raise_memory(bytes, turn.what).await {
+                    Ok(()) => self.takes_writes("maxmemory raised", Ok(())).await,
+                    // What limits it goes on.
+                    Err(why) => (false, why),
+                }
             }
             RedisLever::Limit { bytes, policy } => {
-                self.roster.refuses();
                 if policy.takes_all_keys() {
                     self.roster.evicts(true);
+                    // Leases go like any key, and what was active then is so without one ever after.
+                    let queues = self.plan.queues.iter();
+                    queues.for_each(|queue| self.roster.loses_leases(&queue.name));
                 }
-                match self.limit(step, bytes, policy).await {
+                self.roster.refuses();
+                match self.limit(turn.what, bytes, policy).await {
                     // Whoever meets the limit says so.
                     Ok(()) => return Ok(None),
                     Err(error) => (false, error),
@@ -313,7 +319,6 @@ fn ends_settings(lever: RedisLever) -> bool {
         RedisLever::Start { .. }
             | RedisLever::Restore
             | RedisLever::Drain
-            | RedisLever::Raise { .. }
             | RedisLever::PromoteReplica
     )
 }

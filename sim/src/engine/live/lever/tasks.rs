@@ -3,7 +3,7 @@
 use crate::agenda::Turn;
 use crate::audit::{ByHand, Hand};
 use crate::engine::live::stand::Stand;
-use crate::engine::{MOVED, tasks_saw};
+use crate::engine::{MOVED, tasks_moved, tasks_saw};
 use crate::lever::TasksLever;
 use crate::plan::TaskPlan;
 use crate::producer::Payload;
@@ -40,7 +40,7 @@ impl Stand {
         let by = turn.remedy(&self.plan).unwrap_or_default();
         if let TasksLever::Move { task, to } = what {
             return match self.move_tasks(task, (queue, to), by).await {
-                Ok(moved) => (moved > 0, tasks_saw(what, queue, moved)),
+                Ok(moved) => tasks_moved(&self.plan, (what, queue), moved, turn.at_ms),
                 Err(error) => (false, error.to_string()),
             };
         }
@@ -62,7 +62,6 @@ impl Stand {
         let more = match (deed, from) {
             (Deed::Delete, TaskState::Completed) => 0,
             (Deed::Delete, _) => -count,
-            (Deed::Run, TaskState::Completed) => count,
             _ => 0,
         };
         let seen = self.was_changed(queue, deed, ids.first()).await;

@@ -5,7 +5,7 @@ use crate::agenda::{Turn, What};
 use crate::audit::REDIS;
 use crate::engine::virtual_time::event_queue::Happening;
 use crate::engine::virtual_time::world::World;
-use crate::lever::{BUSY_AFTER_MS, RedisLever};
+use crate::lever::{BUSY_AFTER_MS, RedisLever, not_raised};
 use firedrill_asynq::settings::REDIS_TIMEOUT_MS;
 
 impl World<'_> {
@@ -74,11 +74,15 @@ impl World<'_> {
             // The first call that is refused says that it was reached.
             RedisLever::Limit { bytes, .. } => {
                 self.stage.lives.absences().refuses(now);
-                self.stage.redis.set_limit(bytes, step);
+                self.stage.redis.set_limit(bytes, Some(turn.what));
                 return Pulled::Nothing;
             }
             RedisLever::Raise { bytes } => {
-                self.stage.redis.set_limit(bytes, None);
+                let set = self.stage.redis.max_memory_bytes();
+                if !self.stage.redis.is_limited() || set >= bytes {
+                    return Pulled::Seen(false, not_raised(set));
+                }
+                self.stage.redis.set_limit(bytes, Some(turn.what));
                 if self.stage.redis.is_full() {
                     return Pulled::Seen(false, "refuses writes all the same".to_owned());
                 }

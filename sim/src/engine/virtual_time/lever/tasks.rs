@@ -5,7 +5,7 @@ use crate::agenda::Turn;
 use crate::audit::Hand;
 use crate::engine::virtual_time::token::{Token, queue_number};
 use crate::engine::virtual_time::world::World;
-use crate::engine::{MOVED, tasks_saw};
+use crate::engine::{MOVED, tasks_moved, tasks_saw};
 use crate::lever::TasksLever;
 use firedrill_asynq::op::{Accepted, Deed, Reply};
 
@@ -13,7 +13,7 @@ impl World<'_> {
     pub(super) fn pull_tasks(&mut self, queue: &str, what: &TasksLever, turn: Turn) -> Pulled {
         let by = turn.remedy(self.stage.plan).unwrap_or_default();
         if let TasksLever::Move { task, to } = what {
-            return self.move_tasks(task, (queue, to), what, by);
+            return self.move_tasks(task, (queue, to), what, (by, turn.at_ms));
         }
         let number = queue_number(self.stage.plan, queue);
         let (plan, now) = (self.stage.plan, self.stage.now);
@@ -53,7 +53,7 @@ impl World<'_> {
         task: &str,
         (from, to): (&str, &str),
         what: &TasksLever,
-        by: &str,
+        (by, at_ms): (&str, i64),
     ) -> Pulled {
         let (plan, now) = (self.stage.plan, self.stage.now);
         let place = queue_number(plan, to);
@@ -85,6 +85,7 @@ impl World<'_> {
             moved += usize::from(is_there);
             self.stage.lives.by_hand(&[token.number], (now, hand), by);
         }
-        Pulled::Seen(moved > 0, tasks_saw(what, from, moved))
+        let (seen, saw) = tasks_moved(plan, (what, from), moved, at_ms);
+        Pulled::Seen(seen, saw)
     }
 }

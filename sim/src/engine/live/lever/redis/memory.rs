@@ -1,10 +1,11 @@
 //! The memory that Redis may use.
 
 use super::{LOOK_AGAIN, number, writes};
+use crate::agenda::What;
 use crate::audit::REDIS;
 use crate::engine::live::child::{Effect, Told};
 use crate::engine::live::stand::{AtWork, Stand};
-use crate::lever::Eviction;
+use crate::lever::{Eviction, not_raised};
 
 /// Share of what Redis uses that is left to it when it is full, so that nothing that is freed makes room.
 const LEFT: f64 = 0.9;
@@ -13,7 +14,7 @@ impl Stand {
     /// Sets a limit of memory, and waits, beside all else, for somebody to meet it.
     pub(super) async fn limit(
         &mut self,
-        step: Option<usize>,
+        by: What,
         bytes: u64,
         policy: Eviction,
     ) -> Result<(), String> {
@@ -21,32 +22,64 @@ impl Stand {
         let before = Pressure::of(&before.map_err(|error| error.to_string())?);
         self.set("maxmemory-policy", policy.name()).await?;
         self.set_memory(bytes).await?;
+        self.waits_for_limit(by, policy == Eviction::None, before);
+        Ok(())
+    }
+
+    /// Raises the limit that is set, if it is lower, and waits for somebody to meet that one, too.
+    ///
+    /// # Errors
+    /// When there is nothing to raise, or it is refused, or writes still are.
+    pub(super) async fn raise_memory(&mut self, bytes: u64, by: What) -> Result<(), String> {
+        let info = self.control.info().await;
+        let info = info.map_err(|error| error.to_string())?;
+        let set = number(&info, "maxmemory").unwrap_or(0);
+        if set == 0 || set >= bytes {
+            return Err(not_raised(set));
+        }
+        self.set_memory(bytes).await?;
+        self.write().await?;
+        let refuses = info.contains("maxmemory_policy:noeviction");
+        let before = self.control.info().await;
+        let before = Pressure::of(&before.map_err(|error| error.to_string())?);
+        self.waits_for_limit(by, refuses, before);
+        Ok(())
+    }
+
+    /// Waits for Redis to refuse or evict something more than `before`. `refuses`: it evicts nothing.
+    fn waits_for_limit(&mut self, by: What, refuses: bool, before: Pressure) {
         let (control, clock, told) = (self.control.clone(), self.clock, self.told.clone());
         let watch = async move {
-            let Some(step) = step else { return };
+            // Nothing had been refused then.
+            let mut since = clock.now();
             loop {
-                let reached = match policy {
-                    Eviction::None => {
-                        matches!(writes(&control).await, Err(error) if error.contains("OOM"))
-                    }
-                    _ => {
-                        let info = control.info().await.unwrap_or_default();
-                        Pressure::of(&info).is_beyond(before)
-                    }
+                let looks = clock.now();
+                // A small write may find room that a large one does not: who was refused is counted, whoever it was.
+                let tried = match refuses {
+                    true => writes(&control).await,
+                    false => Ok(()),
                 };
-                if reached {
-                    let _ = told.send(Told::Effect(Effect {
-                        process: REDIS.to_owned(),
-                        step,
-                        at: clock.now(),
-                    }));
+                let info = control.info().await.unwrap_or_default();
+                let is_refused = matches!(tried, Err(error) if error.contains("OOM"));
+                if is_refused || Pressure::of(&info).is_beyond(before) {
+                    let _ = told.send(match by {
+                        What::Begin(step) => Told::Effect(Effect {
+                            process: REDIS.to_owned(),
+                            step,
+                            at: clock.now(),
+                        }),
+                        What::Remedy(remedy) => Told::NotEnough { remedy, since },
+                        What::End(_) | What::Goes(..) | What::RemedyGoes(..) | What::Prepare(_) => {
+                            return;
+                        }
+                    });
                     return;
                 }
+                since = looks;
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
         self.settings.limit = Some(AtWork(tokio::spawn(watch)));
-        Ok(())
     }
 
     /// `maxmemory` below what it uses; a write that needs memory shows that it is refused.
