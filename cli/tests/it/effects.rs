@@ -66,7 +66,7 @@ fn a_limit_that_only_large_tasks_meet_has_had_its_effect() {
     );
     let record = &live(dir.path(), &[("large", text)])[0];
     let found = marks(record, "redis.maxmemory");
-    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found.len(), 1, "{found:?}");
     assert!(found.iter().all(|mark| mark.verified), "{found:?}");
     let audit = record.audit().unwrap();
     assert!(audit.rejected > 0, "{audit:?}");

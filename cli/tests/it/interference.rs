@@ -145,7 +145,7 @@ fn foreign_data_is_told_of_a_drill_that_was_stopped() {
         let in_record = record.interference().any(|found| found.saw == thing);
         assert!(in_record, "{thing}");
         assert!(
-            text.contains(&format!("interference: redis: {thing} in")),
+            text.contains(&format!("interference: redis: {thing} by minute")),
             "{text}"
         );
     }

@@ -41,7 +41,7 @@ timeline:
   - { id: thin, at: 13s, fault: link.bandwidth, select: all, rate: 20000B, until: { at: 16s } }
   - { id: cut-up, at: 17s, fault: link.slice, select: all, bytes: 200, every: 5ms, until: { at: 20s } }
   - { id: reset, at: 21s, fault: link.reset, select: all, until: { at: 22s } }
-  - { id: black, at: 26s, fault: link.black-hole, select: all, until: { at: 36s } }
+  - { id: black, at: 26s, fault: link.black-hole, select: [w-0, w-1], until: { at: 36s } }
 incidents:
   - { cause: redis-down, of: black, wanted: page, within: 10s }
 ";

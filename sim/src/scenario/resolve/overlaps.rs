@@ -137,6 +137,10 @@ impl Resolver<'_> {
         });
         let begins_anew = |step: &Step| match step.fault.kind().on {
             _ if step.fault.state().is_empty() => false,
+            // Whoever is started does not boot either.
+            _ if step.fault.begin() == Lever::Process(ProcessLever::Deploy { boots: false }) => {
+                false
+            }
             On::Workers => starts && comes,
             // What was done to its settings goes with the process.
             On::Redis => matches!(
