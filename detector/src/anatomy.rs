@@ -103,8 +103,9 @@ pub struct Operand {
     pub selectors: Vec<SeriesSelector>,
     /// Whether a condition inside may take away all it has.
     pub has_condition: bool,
-    /// How far back from its evaluation time it looks, milliseconds: range, offset and lookback together, the longest.
-    pub back_ms: i64,
+    /// The longest `offset` in it, milliseconds, with those of the subqueries around it: it has no value until there are samples for
+    /// so long.
+    pub offset_ms: i64,
 }
 
 /// Which series a selector means.
@@ -402,7 +403,7 @@ impl Walk {
     fn operand(&self, expr: &promql::Expr) -> Option<Operand> {
         let query = self.query(expr)?;
         Some(Operand {
-            back_ms: compile_parsed(expr, self.compat).map_or(0, |compiled| compiled.reach.back_ms),
+            offset_ms: offset_ms(expr),
             text: expr.bare().to_string(),
             number: query.number(),
             selectors: self.selectors(expr),
@@ -433,6 +434,19 @@ fn has_condition(expr: &promql::Expr) -> bool {
     }
 }
 
+/// The longest offset in an expression; one that lies ahead is none.
+fn offset_ms(expr: &promql::Expr) -> i64 {
+    let own = match expr {
+        promql::Expr::Selector(selector) => Some(&selector.moment),
+        promql::Expr::Range(range) => Some(&range.selector.moment),
+        promql::Expr::Subquery(subquery) => Some(&subquery.moment),
+        _ => None,
+    };
+    let own_ms = own.and_then(|moment| moment.offset.ms().ok()).unwrap_or(0);
+    let inside = expr.children().into_iter().map(offset_ms);
+    own_ms.saturating_add(inside.max().unwrap_or(0)).max(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,6 +473,16 @@ mod tests {
             format!("{}: {kind}{needed}", part.text)
         });
         described.collect()
+    }
+
+    #[test]
+    fn an_offset_is_the_longest_with_those_around_it() {
+        let offset = |expr: &str| offset_ms(&promql::parse(expr, Compat::V3).unwrap());
+        assert_eq!(offset("rate(a[1h])"), 0);
+        assert_eq!(offset("a offset 5m > b offset 30m"), 1_800_000);
+        let nested = "max_over_time((a offset 5m)[1h:] offset 10m)";
+        assert_eq!(offset(nested), 900_000);
+        assert_eq!(offset("a offset -5m"), 0);
     }
 
     #[test]

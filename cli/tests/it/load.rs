@@ -254,7 +254,7 @@ fn two_servers(seed: &str) -> Option<(tempfile::TempDir, LoadRecord)> {
         seed,
     ]);
     let late = record.latencies[Stage::Lateness].quantile(0.99).unwrap();
-    match record.doubts().is_empty() && late <= 0.015 {
+    match record.doubts().is_empty() && late <= 0.01 {
         true => Some((dir, record)),
         false => {
             println!("seed {seed}: 1 % of the tasks were sent {late} s late or more");

@@ -65,6 +65,19 @@ fn what_is_to_last_is_not_ended_before() {
         assert_eq!(code, Some(2), "{told}");
         assert!(told.contains(says) && told.contains("s.yaml:14:"), "{told}");
     }
+    // Nor at the moment at which it begins, when nobody can say which comes first.
+    let timeline = format!("{KILLED}  - {{ at: 3m, remedy: worker.restart, select: all }}\n");
+    let (code, _, told) = run(dir.path(), &scenario("", &timeline, INCIDENT));
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("at 3m it would end `dead`"), "{told}");
+    // A remedy with keys of its own is not told to stand in an `until`.
+    let full = "  - { id: full, at: 3m, fault: redis.maxmemory, bytes: 64MB, until: { at: 8m } }\n";
+    let timeline = format!("{full}  - {{ at: 5m, remedy: redis.raise-maxmemory, bytes: 1GB }}\n");
+    let incident = INCIDENT.replace("worker-crashed", "resource-exhaustion");
+    let text = scenario("", &timeline, &incident).replace("worker-crashed", "resource-exhaustion");
+    let (code, _, told) = run(dir.path(), &text);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("leave `until` out there"), "{told}");
     // As it says.
     let timeline = "  - { at: 3m, fault: worker.kill, select: all }\n  - { at: 8m, remedy: worker.restart, select: all }\n";
     let (code, result, told) = run(dir.path(), &scenario("", timeline, INCIDENT));

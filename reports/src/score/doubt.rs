@@ -375,8 +375,8 @@ fn unspoken_of(record: &Record) -> Vec<String> {
     unspoken_of.map(|step| format!("`{}`", step.id)).collect()
 }
 
-/// Tasks that came to what no step of the plan explains. `unspoken_of`: faults that no incident is about. `by_hand`: people had a hand in the system, which explains it, and
-/// what alerts did from then on is in doubt anyway.
+/// Tasks that came to what no step of the plan explains. `by_hand`: people had a hand in the system, which explains it, and what alerts
+/// did from then on is in doubt anyway. `unspoken_of`: faults that no incident is about.
 fn unexplained(audit: &Audit, by_hand: bool, unspoken_of: &[String]) -> Vec<String> {
     let found = &audit.unexplained;
     let mut why = Vec::new();

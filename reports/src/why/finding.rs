@@ -21,7 +21,7 @@ pub enum FindingKind {
     AlwaysHeld,
     /// The expression never held as long as `for` asks.
     ForTooLong,
-    /// `for` asks for longer than any of the records is, or what is needed looks back further.
+    /// `for` asks for longer than any of the records is, or what it needs is of longer ago.
     DrillTooShort,
     /// The rule could not be evaluated.
     Failed,
@@ -92,7 +92,7 @@ impl FindingKind {
             ),
             Self::DrillTooShort => (
                 "drill_too_short",
-                "`for` asks for longer than any of the records is, or what is needed looks back further.",
+                "`for` asks for longer than any of the records is, or what it needs is of longer ago.",
             ),
             Self::Failed => ("failed", "The rule could not be evaluated."),
             Self::NeverHeld => ("never_held", "A comparison had both sides and never held."),

@@ -9,6 +9,9 @@ use firedrill_detector::rules::Places;
 use firedrill_detector::sample::METRIC_NAME;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How long it takes at most until a function of a range has the samples it needs.
+const FIRST_SAMPLES_MS: i64 = 60_000;
+
 /// All series there were, by the records they were in.
 type Known = BTreeMap<Labels, BTreeSet<usize>>;
 
@@ -210,11 +213,11 @@ impl Looking<'_> {
             && self.tally.evaluations > 0
             && !operand.has_condition
         {
-            if operand.back_ms > self.records_ms {
+            if operand.offset_ms > 0 && operand.offset_ms + FIRST_SAMPLES_MS > self.records_ms {
                 let message = format!(
-                    "{} has no value in drills this short: it looks back {}, and the longest lasts {}",
+                    "{} has no value in drills this short: it is about what was {} before, and the longest lasts {}",
                     operand.text,
-                    format_ms(operand.back_ms),
+                    format_ms(operand.offset_ms),
                     format_ms(self.records_ms)
                 );
                 // Another branch may fire.

@@ -22,6 +22,7 @@
 use crate::fault::Harm;
 use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
 use crate::plan::{PRODUCER, RemedyStep, Step, name_of};
+use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
 use crate::units;
 
@@ -152,7 +153,7 @@ impl Resolver<'_> {
         let is_too_early = |step: &&Step| {
             let until = step.until.as_ref();
             let is_its_end = until.is_some_and(|until| until.by.as_ref() == Some(&remedy.id));
-            let is_on = step.at_ms < remedy.at_ms && remedy.at_ms < ends_ms(step);
+            let is_on = step.at_ms <= remedy.at_ms && remedy.at_ms < ends_ms(step);
             is_on && !is_its_end && hits(step) && (ends(step) || begins_anew(step))
         };
         let Some(step) = timeline.iter().find(is_too_early) else {
@@ -174,7 +175,10 @@ impl Resolver<'_> {
             .targets
             .iter()
             .all(|name| remedy.targets.contains(name));
+        // What has keys of its own is not written with the step that it ends.
+        let is_plain = Remedy::of(name, &step.fault).is_some();
         let hint = match ends(step) && ends_all {
+            true if !is_plain => "leave `until` out there: this remedy ends it then".to_owned(),
             true => format!("write `until: {{ at: {at}, remedy: {name} }}` there, or no `until`"),
             false => "do it to others, or when that is over; or write a step for each part that ends on its own".to_owned(),
         };
