@@ -2,6 +2,7 @@
 
 mod content;
 mod locks;
+mod named;
 mod overlaps;
 mod timeline;
 mod trace;
