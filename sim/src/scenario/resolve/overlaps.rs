@@ -247,7 +247,11 @@ impl Resolver<'_> {
                 "{name}: lasts from {from} to {to}, and in that time {} is on",
                 self.names(&[other]).join("")
             );
-            self.problems.push(at, message);
+            let hint = match (&other.until, other.fault.kind().remedies.first()) {
+                (None, Some(ends)) => format!("do it before, or end that first: `{ends}` does"),
+                _ => "do it before, or when that is over".to_owned(),
+            };
+            self.problems.push_with_hint(at, message, hint);
         }
         let also = |other: &&RemedyStep| {
             let is_meanwhile = (step.at_ms..=over_ms).contains(&other.at_ms);
@@ -260,7 +264,8 @@ impl Resolver<'_> {
                 other.remedy.name(),
                 units::format(other.at_ms)
             );
-            self.problems.push(at, message);
+            let hint = "leave one of them out, or do them one after the other";
+            self.problems.push_with_hint(at, message, hint);
         }
     }
 

@@ -188,11 +188,11 @@ fn what_would_disturb_a_rolling_restart_is_refused() {
     for (timeline, said) in [
         (
             format!("{roll}{kill}"),
-            "s.yaml:14:23: worker.rolling-restart: lasts from 2m to 3m40s, and in that time `worker.kill` (line 15) is on",
+            "s.yaml:14:23: worker.rolling-restart: lasts from 2m to 3m40s, and in that time `worker.kill` (line 15) is on\n    do it before, or when that is over",
         ),
         (
             roll.to_owned() + "  - { at: 3m, remedy: workers.scale, worker: w, to: 1 }\n",
-            "s.yaml:14:23: worker.rolling-restart: lasts from 2m to 3m40s, and workers.scale is done to its processes at 3m",
+            "s.yaml:14:23: worker.rolling-restart: lasts from 2m to 3m40s, and workers.scale is done to its processes at 3m\n    leave one of them out, or do them one after the other",
         ),
         (
             roll.replace("2m", "7m"),
