@@ -85,7 +85,10 @@ pub(crate) fn tasks_moved(
     };
     match (count, redirects) {
         (0, true) => (true, format!("{saw}; those that come from now on go there")),
-        (0, false) => (false, format!("{saw}, and none comes any more")),
+        (0, false) => (
+            false,
+            format!("nothing to do: {saw}, and none comes any more"),
+        ),
         _ => (true, saw),
     }
 }
@@ -114,8 +117,11 @@ pub(crate) fn tasks_saw(what: &TasksLever, queue: &str, count: usize) -> String 
             format!("{count} active {tasks} without a lease in {queue} made pending")
         }
     };
-    match count {
-        0 => format!("nothing to do: {saw}"),
+    match (count, what) {
+        // Those that come later may be told of with it.
+        (0, TasksLever::Change { .. } | TasksLever::RepairOrphans) => {
+            format!("nothing to do: {saw}")
+        }
         _ => saw,
     }
 }

@@ -378,7 +378,7 @@ fn a_limit_is_raised_where_there_is_one_and_it_is_lower() {
 fn a_move_is_in_force_for_those_that_come() {
     let moved = |arrivals: &str| {
         let text = scenario(
-            "  - { id: move, at: 7m, remedy: task.move, task: mail, queue: default, to: apart }\n",
+            "  - { id: move, at: 425s, remedy: task.move, task: mail, queue: default, to: apart }\n",
         );
         let text = text.replace("60s } }", "60s }, apart: { wait_objective: 60s } }");
         let text = text.replace(
@@ -387,7 +387,8 @@ fn a_move_is_in_force_for_those_that_come() {
         );
         marks_of(&text.replace("name: w,", "name: w, queues: [default],"))
     };
-    let (marks, audit) = moved("constant: 2/s");
+    // Five seconds after the last one, none waits.
+    let (marks, audit) = moved("constant: 0.1/s");
     assert_eq!(
         marks
             .iter()
@@ -398,9 +399,9 @@ fn a_move_is_in_force_for_those_that_come() {
             "0 waiting tasks of mail moved from default to apart; those that come from now on go there"
         )]
     );
-    // A minute of them, and nobody serves that queue.
-    assert_eq!(audit.costs["move"].stranded, 120, "{audit:?}");
-    let (marks, audit) = moved("constant: 2/s, until: 5m");
+    // What comes until the end, and nobody serves that queue.
+    assert_eq!(audit.costs["move"].stranded, 5, "{audit:?}");
+    let (marks, audit) = moved("constant: 0.1/s, until: 5m");
     assert_eq!(
         marks
             .iter()
@@ -408,7 +409,7 @@ fn a_move_is_in_force_for_those_that_come() {
             .collect::<Vec<_>>(),
         [(
             false,
-            "0 waiting tasks of mail moved from default to apart, and none comes any more"
+            "nothing to do: 0 waiting tasks of mail moved from default to apart, and none comes any more"
         )]
     );
     assert!(audit.costs.is_empty(), "{audit:?}");
