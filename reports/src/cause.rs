@@ -48,6 +48,7 @@ impl Seen {
         let own = symptom::window(self.symptom.expr);
         let window = self.window.as_deref().or(own).unwrap_or_default();
         let says = self.symptom.says.replace("{window}", window);
+        let says = says.replace("{share}", &format!("{:.0} %", self.value * 100.0));
         let mut text = says.replace("{value}", &short(self.value));
         for (label, value) in &self.labels {
             text = text.replace(&format!("{{{label}}}"), value);

@@ -3,6 +3,7 @@
 use crate::fault::Harm;
 use crate::lever::{Lever, On, Part};
 use crate::plan::{PRODUCER, Plan, RemedyStep, Step};
+use crate::units;
 use firedrill_reports::record::Mark;
 pub use firedrill_reports::record::Phase;
 use std::collections::VecDeque;
@@ -294,11 +295,15 @@ pub(crate) fn over(plan: &Plan, step: usize, deaths: u32) -> (bool, String) {
     let Lever::Life(lever) = step.fault.begin() else {
         return (true, "by itself".to_owned());
     };
-    let lasted_ms = step.until.as_ref().map(|until| until.at_ms - step.at_ms);
-    // A machine may be late.
-    let were_due = lasted_ms.is_some_and(|ms| ms > lever.lasts_ms() + lever.lasts_ms() / 4);
-    let saw = format!("by itself; processes have died of it {deaths} times");
-    (deaths > 0 || !were_due, saw)
+    let saw = match deaths {
+        0 => format!(
+            "by itself; no process has died of it, which takes {}",
+            units::format(lever.lasts_ms())
+        ),
+        1 => "by itself; a process has died of it".to_owned(),
+        _ => format!("by itself; processes have died of it {deaths} times"),
+    };
+    (deaths > 0, saw)
 }
 
 impl Plan {
@@ -313,9 +318,10 @@ impl Plan {
 }
 
 impl RemedyStep {
-    /// The mark that the limit it has raised was met, too: what it was to end goes on.
+    /// The mark that the limit it has raised was met, too: what it was to end goes on. One that was to end nothing was done all the
+    /// same.
     #[must_use]
-    pub fn not_enough(&self, at_ms: i64) -> Mark {
+    pub fn not_enough(&self, plan: &Plan, at_ms: i64) -> Mark {
         Mark {
             step: Some(self.id.clone()),
             phase: Some(Phase::During),
@@ -323,7 +329,7 @@ impl RemedyStep {
             at_ms,
             what: self.remedy.name().to_owned(),
             targets: self.on(),
-            verified: false,
+            verified: plan.ended_by(self).next().is_none(),
             saw: "the new limit was reached, too".to_owned(),
         }
     }

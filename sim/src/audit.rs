@@ -302,9 +302,14 @@ impl Auditor {
         let ended = match fate {
             Fate::Archived | Fate::Revoked | Fate::Dropped(_) => life.archived_at(),
             Fate::Deleted(at) | Fate::Lost(Some(at)) => Some(at),
-            Fate::Succeeded | Fate::Queued(_) | Fate::Untold | Fate::Lost(None) => None,
+            Fate::Succeeded { .. } | Fate::Queued(_) | Fate::Untold | Fate::Lost(None) => None,
         };
         let first_start = life.first_start();
+        if first_start.is_some_and(|started| started < due)
+            && let Some(by) = life.run_by_hand(due)
+        {
+            self.costs.run_early(by);
+        }
         let wait_end = first_start.or(ended).unwrap_or(self.end).max(due);
         let over = match fate {
             Fate::Archived | Fate::Revoked | Fate::Dropped(_) if first_start.is_none() => {
@@ -320,10 +325,12 @@ impl Auditor {
             self.waits[place].counts.record(wait_ms);
             self.over_time[place].record(started.millis() - self.origin.millis(), wait_ms);
         }
-        let objective_ms = place.and_then(|place| self.objectives_ms.get(place));
+        // Its users know the queue that it was sent to, wherever somebody has moved it since.
+        let home = self.place(life, life.sent).or(place);
+        let objective_ms = home.and_then(|place| self.objectives_ms.get(place));
         let objective_ms = objective_ms.copied().unwrap_or(NO_OBJECTIVE_MS);
         let late = wait_ms > objective_ms;
-        if let Some(users) = place.and_then(|place| self.users.get_mut(place)) {
+        if let Some(users) = home.and_then(|place| self.users.get_mut(place)) {
             users.came += 1;
             users.late += u64::from(late);
             let missed = due.plus_millis(objective_ms);
@@ -348,7 +355,7 @@ impl Auditor {
         let moments = life.harmed.iter().map(|at| (*at, *at));
         let waited = late.then(|| (due.plus_millis(objective_ms), wait_end));
         let over = over.map(|at| (at, at));
-        self.harmed(place, moments.chain(waited).chain(over));
+        self.harmed(home, moments.chain(waited).chain(over));
     }
 
     /// From when until when somebody waited for a task, or worked on it, as far as is known.
@@ -387,7 +394,6 @@ impl Auditor {
             self.audit.succeeded += succeeded;
             self.audit.untold += untold;
         }
-        self.audit.costs = self.costs.told();
         let mut all = Waits::new();
         self.waits.iter().for_each(|queue| all.merge(&queue.counts));
         let quantile = |q| i64::try_from(all.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);
@@ -402,9 +408,12 @@ impl Auditor {
         for (queue, over_time) in self.waits.iter_mut().zip(&self.over_time) {
             queue.over_time = over_time.told();
         }
+        let (impacts, later) = self.harm.finish(&self.waits);
+        self.costs.harmed(later);
+        self.audit.costs = self.costs.told();
         Audited {
             audit: self.audit,
-            impacts: self.harm.finish(&self.waits),
+            impacts,
             waits: self.waits,
         }
     }

@@ -136,3 +136,41 @@ fn what_is_no_failure_passes_in_the_end_and_what_is_revoked_is_in_no_archive() {
     let parts = (count(&revoked, "revoked"), count(&revoked, "archived"));
     assert!(parts.0 > 100 && parts.0 == parts.1, "{revoked:#}");
 }
+
+#[test]
+fn a_page_about_what_a_remedy_did_is_no_false_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let timeline = "  - { id: slow, at: 15m, fault: handler.slow, factor: 6, until: { at: 20m } }\n\
+                    \x20 - { id: oops, at: 40m, remedy: workers.scale, worker: w, to: 0 }\n\
+                    \x20 - { id: back, at: 50m, remedy: workers.scale, worker: w, to: 2 }\n";
+    let incident = "incidents: [{ cause: slow-jobs, of: slow, wanted: page, within: 8m }]\n";
+    let text = scenario("", timeline, incident).replace("worker-crashed", "slow-jobs");
+    let text = text.replace("duration: 15m", "duration: 70m");
+    let text = text.replace("default: {}", "default: { wait_objective: 30s }");
+    let (code, result, told) = run(dir.path(), &text);
+    assert_eq!(code, Some(3), "{told}{result:#}");
+    let why = result.to_string();
+    assert!(
+        why.contains("while users were harmed by workers.scale on w")
+            && why.contains("declare one with `at: 2400s"),
+        "{why}"
+    );
+}
+
+#[test]
+fn what_clears_after_a_remedy_has_not_cleared_early() {
+    let dir = tempfile::tempdir().unwrap();
+    let timeline = "  - { id: k, at: 4m, fault: worker.kill, select: all, until: { at: 12m, remedy: worker.restart } }\n\
+                    \x20 - { at: 7m, remedy: workers.scale, worker: w, to: 4 }\n";
+    let text = scenario("", timeline, INCIDENT);
+    let text = text.replace("duration: 15m", "duration: 20m");
+    let text = text.replace("default: {}", "default: { wait_objective: 30s }");
+    let (_, result, told) = run(dir.path(), &text);
+    let incident = &result["drills"][0]["incidents"][0];
+    assert!(incident.is_object(), "{told}{result:#}");
+    assert_eq!(
+        incident["self_resolved_seconds"],
+        Value::Null,
+        "{incident:#}"
+    );
+}

@@ -25,7 +25,7 @@ pub struct Symptom {
     /// Its name, in kebab case.
     pub id: &'static str,
     /// What its expression's result says; `{queue}`, `{instance}` and `{task_type}` stand for the result's labels, `{value}` for
-    /// its value, `{window}` for its first window.
+    /// its value, `{share}` for that in percent, `{window}` for its first window.
     pub says: &'static str,
     /// PromQL.
     pub expr: &'static str,
@@ -36,7 +36,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     // Workers.
     Symptom {
         id: "workers-up",
-        says: "{value} workers are up",
+        says: "workers up: {value}",
         expr: r#"count(up{job="worker"} == 1)"#,
     },
     Symptom {
@@ -46,8 +46,13 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         id: "fewer-workers",
-        says: "{value} workers are up, fewer than ten minutes ago",
+        says: "workers up: {value}, fewer than ten minutes ago",
         expr: r#"count(up{job="worker"} == 1) < max_over_time(count(up{job="worker"} == 1)[10m:1m])"#,
+    },
+    Symptom {
+        id: "some-gone",
+        says: "workers up: {value}, fewer than there were or are to be",
+        expr: r#"count(up{job="worker"} == 1) < (count(up{job="worker"}) > count(up{job="worker"} == 1) or max_over_time(count(up{job="worker"} == 1)[30m:1m]))"#,
     },
     Symptom {
         id: "worker-restarts",
@@ -77,7 +82,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         id: "redis-full",
-        says: "Redis has used {value} of its memory",
+        says: "Redis has used {share} of its memory",
         expr: "redis_memory_used_bytes / (redis_memory_max_bytes > 0) > 0.9",
     },
     Symptom {
@@ -92,7 +97,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         id: "enqueue-fails",
-        says: "{value} of the calls that enqueue tasks fail",
+        says: "{share} of the calls that enqueue tasks fail",
         expr: r#"sum(rate(job_enqueued_total{result="error"}[1m])) / sum(rate(job_enqueued_total[1m])) > 0.1"#,
     },
     // Queues.
@@ -150,7 +155,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         id: "pool-full",
-        says: "the pool {db_name} of {instance} has {value} of its connections in use",
+        says: "the pool {db_name} of {instance} has {share} of its connections in use",
         expr: "avg_over_time(go_sql_in_use_connections[1m]) / go_sql_max_open_connections > 0.9",
     },
     Symptom {
@@ -161,7 +166,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     // Failures.
     Symptom {
         id: "failing",
-        says: "{value} of the attempts fail",
+        says: "{share} of the attempts fail",
         expr: "sum(rate(asynq_tasks_failed_total[2m])) / sum(rate(asynq_tasks_processed_total[2m])) > 0.1 and sum(increase(asynq_tasks_failed_total[2m])) > 10",
     },
     Symptom {
@@ -171,7 +176,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         id: "type-failing",
-        says: "{value} of the attempts at {task_type} fail",
+        says: "{share} of the attempts at {task_type} fail",
         expr: r#"sum by (task_type) (rate(job_processed_total{status="failed"}[5m])) / sum by (task_type) (rate(job_processed_total[5m])) > 0.6 and on (task_type) sum by (task_type) (increase(job_processed_total{status="failed"}[5m])) > 10"#,
     },
     Symptom {

@@ -138,6 +138,15 @@ pub const CAUSES: &[Cause] = &[
         hides: &["overload", "slots-held", "worker-not-working"],
     },
     Cause {
+        id: "queue-without-workers",
+        family: "worker-crashed",
+        says: "the workers of this queue are gone, and others go on",
+        remedy: "start the workers that serve it; after a deploy, roll it back",
+        shows: &["stalled", "others-served", "some-gone"],
+        never: &["workers-gone", "redis-unreachable", "redis-full"],
+        hides: &["starved", "workers-not-fetching"],
+    },
+    Cause {
         id: "worker-not-working",
         family: "worker-crashed",
         says: "a worker is up and does nothing, and the rest cannot keep up",
@@ -301,6 +310,7 @@ pub const CAUSES: &[Cause] = &[
 /// Symptoms that are there while all is well, too: nothing is wrong because of them alone.
 pub const HARMLESS: &[&str] = &[
     "workers-up",
+    "some-gone",
     "others-served",
     "slots-idle",
     "slots-frozen",

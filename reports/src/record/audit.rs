@@ -49,6 +49,10 @@ pub struct Audit {
     /// Of these: with more than one, so that what they do was done twice. Since 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub succeeded_twice: u64,
+    /// Of these: of which asynq has not heard, so that it has archived them or is to run them again: the handler returned after its
+    /// timeout, or its worker died or lost Redis before it could say so. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub succeeded_unheard: u64,
     /// Given up: archived (retries exhausted or skipped, or by a remedy), or revoked by its handler.
     pub archived: u64,
     /// Of these: without ever being started. Since 1.2.
@@ -177,9 +181,18 @@ pub struct Cost {
     /// Executions that it had begin before their time and that failed.
     #[serde(skip_serializing_if = "is_zero")]
     pub failed_again: u64,
+    /// Tasks that it had run before they were due.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub run_early: u64,
     /// Tasks that it moved into a queue from which nobody takes any more.
     #[serde(skip_serializing_if = "is_zero")]
     pub stranded: u64,
+    /// Tasks harmed after it, when no incident was on and nobody had been harmed for five minutes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub harmed: u64,
+    /// When the last of these was, milliseconds since the drill's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub harmed_until_ms: Option<i64>,
 }
 
 /// Tasks that came to something no step of the plan explains. Since 1.2.

@@ -5,6 +5,7 @@ mod flushes;
 mod hands;
 pub(super) mod heard;
 pub(super) mod inhibitors;
+mod mishaps;
 mod starved;
 
 use crate::jsonl::Record;
@@ -116,6 +117,7 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
     }
     why.extend(unmet(record));
     why.extend(hands::doubts(record, alarms));
+    why.extend(mishaps::doubts(record, alarms));
     for incident in alarms
         .incidents
         .iter()

@@ -122,6 +122,7 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
                 at(planned.ends_ms).min(mended_ms).max(fault_ms)
             });
             let last_ms = impact.and_then(|impact| impact.last_ms).unwrap_or(over_ms);
+            let done_ms = first_remedy_ms(record, fault_ms);
             Truth {
                 id: planned.id,
                 cause: planned.cause.clone(),
@@ -134,7 +135,7 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
                     .and_then(|impact| impact.first_ms)
                     .map(|first_ms| first_ms.max(fault_ms)),
                 fault_over_ms: over_ms,
-                remedied_ms: over_ms.min(planned.ends_ms),
+                remedied_ms: over_ms.min(planned.ends_ms).min(done_ms),
                 last_harm_ms: impact.and_then(|impact| impact.last_ms),
                 end_ms: over_ms.max(last_ms).min(end_ms.max(fault_ms)),
                 deadline_ms: planned
@@ -143,6 +144,18 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
             }
         })
         .collect()
+}
+
+/// When the first remedy of its own was done since a fault began, whatever it was to end: it may be what cleared an alert.
+fn first_remedy_ms(record: &Record, since_ms: i64) -> i64 {
+    let steps = record.header.steps.iter().filter(|step| step.is_remedy);
+    let is_one =
+        |id: Option<&String>| id.is_some_and(|id| steps.clone().any(|step| step.id == *id));
+    let marks = record.marks().filter(|mark| is_one(mark.step.as_ref()));
+    let done = marks.map(|mark| mark.at_ms.min(mark.planned_ms));
+    done.filter(|at_ms| *at_ms >= since_ms)
+        .min()
+        .unwrap_or(i64::MAX)
 }
 
 /// Queues that an incident can harm. Of one that can harm any, or of which nothing is known, those that it has harmed; tasks

@@ -26,7 +26,8 @@ pub struct Truth {
     pub impact_ms: Option<i64>,
     /// End of the fault itself: the remedy was applied, or its time was up.
     pub fault_over_ms: i64,
-    /// When that end was about to be brought about: of three workers, the first may be back already, and the alert rightly over.
+    /// When that end was about to be brought about, or something else was done about it: of three workers, the first may be back
+    /// already, and the alert rightly over.
     pub remedied_ms: i64,
     /// Last harmed task.
     pub last_harm_ms: Option<i64>,

@@ -37,14 +37,16 @@ pub struct RemedyScore {
 ///
 /// That can be told of one that was done while a fault was on and tasks had piled up, when neither it nor anything else removed
 /// them: by what became of the backlog until something else was done. What was done less than five minutes before may be what
-/// helped, and less than five minutes tell of no failure.
+/// helped, and less than five minutes tell of no failure. Only one that ended a fault or added workers can have helped: of others a
+/// backlog may have drained by itself. And only where users were still harmed has one not helped; one that ended its fault while
+/// another was on may have, and it does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// The backlog was back at what it was before the first fault.
     Helped,
     /// It was as large as before, or larger.
     DidNotHelp,
-    /// It was larger, and grew at least twice as fast as before.
+    /// It was larger, and grew at least twice as fast as in the five minutes before or more, in which nothing else was done.
     MadeWorse,
 }
 
@@ -73,11 +75,14 @@ pub(super) fn remedies(record: &Record) -> Vec<RemedyScore> {
         if !is_own(mark) && !ends_one(mark) {
             continue;
         }
-        // One that is done in parts is done with the last of them.
+        // One that is done in parts is done with the last of them; what is seen of it later is no part.
         if is_own(mark)
             && let Some(own) = found.iter_mut().find(|own| own.id == id)
         {
-            (own.at_ms, own.saw) = (mark.at_ms, mark.saw.clone());
+            own.saw = mark.saw.clone();
+            if planned(mark).is_some_and(|step| mark.planned_ms > step.starts_ms) {
+                own.at_ms = mark.at_ms;
+            }
             continue;
         }
         // One of its own tells what it ends right after itself.
@@ -119,22 +124,21 @@ pub(super) fn remedies(record: &Record) -> Vec<RemedyScore> {
 
 fn judge(remedy: &mut RemedyScore, record: &Record, backlog: &Backlog) {
     let at_ms = remedy.at_ms;
-    // A fault that it ends was on until then.
-    let was_on = |id: &str| {
-        let of = |phase| {
-            let mut marks = record.marks();
-            marks.find(move |mark| mark.step.as_deref() == Some(id) && mark.phase == Some(phase))
-        };
-        let begun = of(Phase::Begin).is_some_and(|mark| mark.at_ms <= at_ms);
-        begun && of(Phase::End).is_none_or(|mark| mark.at_ms >= at_ms)
+    let of = |id: &str, phase| {
+        let mut marks = record.marks();
+        marks.find(|mark| mark.step.as_deref() == Some(id) && mark.phase == Some(phase))
     };
+    let has_begun = |id: &str| of(id, Phase::Begin).is_some_and(|mark| mark.at_ms <= at_ms);
+    // A fault that it ends was on until then.
+    let was_on =
+        |id: &str| has_begun(id) && of(id, Phase::End).is_none_or(|mark| mark.at_ms >= at_ms);
     let faults = record.header.steps.iter().filter(|step| !step.is_remedy);
     let faults = faults.map(|step| step.id.as_str());
     let on: Vec<&str> = faults.filter(|id| was_on(id)).collect();
     let incidents = record.header.incidents.iter();
     let about = incidents.filter(|incident| {
         let step = incident.step.as_deref();
-        step.map_or(incident.starts_ms <= at_ms, |id| on.contains(&id))
+        step.map_or(incident.starts_ms <= at_ms, has_begun)
     });
     let last_ms = about.filter_map(|incident| record.impact(incident.id)?.last_ms);
     remedy.harm_ms = last_ms
@@ -159,22 +163,31 @@ fn judge(remedy: &mut RemedyScore, record: &Record, backlog: &Backlog) {
     if on.is_empty() || removes || !was_seen(record, remedy) {
         return;
     }
+    let ends = !remedy.ends.is_empty();
+    let may_help = ends || remedy.what == "workers.scale";
+    let goes_on = on
+        .iter()
+        .any(|id| !remedy.ends.iter().any(|ended| ended == id));
+    let may_fail = remedy.harm_ms.is_some() && !(ends && goes_on);
     let lost = record.audit().map_or(0, |audit| audit.lost);
     if is_in_doubt(record, remedy) || lost as f64 * 10.0 > then {
         return;
     }
-    let next = record
-        .marks()
-        .map(|mark| mark.at_ms)
-        .filter(|ms| *ms > at_ms);
-    let until_ms = next.min().unwrap_or(record.end_ms());
+    let marked = || record.marks().map(|mark| mark.at_ms);
+    let until_ms = marked().filter(|ms| *ms > at_ms).min();
+    let until_ms = until_ms.unwrap_or(record.end_ms());
+    let lasted_ms = until_ms - at_ms;
     remedy.effect = match (drained_ms, backlog.at(until_ms)) {
-        (Some(ms), _) if ms <= until_ms => Some(Effect::Helped),
-        (_, Some(later)) if until_ms - at_ms >= TELLS_MS && later >= then => {
-            let before = backlog.at(at_ms - (until_ms - at_ms));
-            let grew = before.map(|before| then - before);
+        (Some(ms), _) if ms <= until_ms => may_help.then_some(Effect::Helped),
+        (_, Some(later)) if lasted_ms >= TELLS_MS && later >= then && may_fail => {
+            let since_ms = marked().filter(|ms| *ms < at_ms).max();
+            let since_ms = since_ms.unwrap_or(0).max(at_ms - lasted_ms);
+            let before_ms = at_ms - since_ms;
+            let before = backlog.at(since_ms).filter(|_| before_ms >= TELLS_MS);
+            let grew = before.map(|before| (then - before) / before_ms as f64);
+            let grows = (later - then) / lasted_ms as f64;
             Some(match grew {
-                Some(grew) if grew > 0.0 && later - then >= 2.0 * grew => Effect::MadeWorse,
+                Some(grew) if grew > 0.0 && grows >= 2.0 * grew => Effect::MadeWorse,
                 _ => Effect::DidNotHelp,
             })
         }
@@ -373,6 +386,45 @@ mod tests {
         assert_eq!(effect(4.0), Some(Effect::MadeWorse));
         // It shrinks, and is not back when the drill ends.
         assert_eq!(effect(-0.2), None);
+    }
+
+    /// The same drill, in which the fault goes on, and a remedy of its own, `what`, comes at 1,200 s.
+    fn own(what: &str, depth: impl Fn(i64) -> f64) -> RemedyScore {
+        let mut record = drill("worker.restart", depth);
+        record.header.steps[0].remedy = None;
+        record.header.steps.push(PlannedStep {
+            id: "own".to_owned(),
+            fault: what.to_owned(),
+            remedy: None,
+            starts_ms: 1_200_000,
+            ends_ms: None,
+            targets: Vec::new(),
+            is_remedy: true,
+        });
+        record
+            .lines
+            .insert(0, mark("own", 1_200, Phase::Begin, what));
+        only(&record)
+    }
+
+    #[test]
+    fn of_what_ends_nothing_and_adds_nobody_a_backlog_drains_by_itself() {
+        let drains = |at: i64| {
+            if (600..1_500).contains(&at) {
+                600.0
+            } else {
+                2.0
+            }
+        };
+        assert_eq!(own("workers.scale", drains).effect, Some(Effect::Helped));
+        assert_eq!(own("queue.unpause", drains).effect, None);
+    }
+
+    #[test]
+    fn growth_before_the_fault_is_none_to_compare_with() {
+        // The fault begins at 600 s: ten minutes in which it grew as fast as in those that followed.
+        let found = own("queue.unpause", growing(1.0));
+        assert_eq!(found.effect, Some(Effect::DidNotHelp));
     }
 
     #[test]

@@ -11,7 +11,10 @@ use std::collections::BTreeSet;
 /// What became of a task that was accepted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fate {
-    Succeeded,
+    /// `unheard`: asynq does not know.
+    Succeeded {
+        unheard: bool,
+    },
     Archived,
     /// Given up by its handler, and forgotten.
     Revoked,
@@ -75,17 +78,22 @@ impl Auditor {
             self.audit.unexplained.rejected += 1;
             self.example("rejected", name);
         }
-        let place = self.place(life, life.sent);
-        self.harmed(place, [(life.sent, life.sent)].into_iter());
+        if let Some(place) = self.place(life, life.sent) {
+            self.harm.refused(place, life.sent);
+        }
     }
 
     /// What became of a task that was accepted.
     pub(super) fn fate(&self, life: &Life, left: Option<Rest>) -> Fate {
         match (left, life.last_by_hand()) {
-            _ if life.successes > 0 => Fate::Succeeded,
+            _ if life.successes > 0 => Fate::Succeeded {
+                unheard: left.is_some_and(|rest| is_to_do(rest.state)),
+            },
             (Some(rest), _) if rest.state == TaskState::Archived => Fate::Archived,
             // asynq keeps what has succeeded, and nothing else, there.
-            (Some(rest), _) if rest.state == TaskState::Completed => Fate::Succeeded,
+            (Some(rest), _) if rest.state == TaskState::Completed => {
+                Fate::Succeeded { unheard: false }
+            }
             (Some(rest), _) => Fate::Queued(rest),
             (None, _) if life.revoked => Fate::Revoked,
             (None, Some((at, Hand::Did(Deed::Delete)))) if at >= life.last_sign() => {
@@ -116,9 +124,10 @@ impl Auditor {
         self.costs.ended(life, fate, is_halted);
         let audit = &mut self.audit;
         match fate {
-            Fate::Succeeded => {
+            Fate::Succeeded { unheard } => {
                 audit.succeeded += 1;
                 audit.succeeded_twice += u64::from(life.successes > 1);
+                audit.succeeded_unheard += u64::from(unheard);
             }
             Fate::Archived | Fate::Revoked => {
                 audit.archived += 1;
@@ -170,4 +179,9 @@ impl Auditor {
                 .for_each(|name| self.lost(None, || name.clone()));
         }
     }
+}
+
+/// Whether a task in this state is given up or waits to be run: what is active may be about to be done.
+fn is_to_do(state: TaskState) -> bool {
+    !matches!(state, TaskState::Active | TaskState::Completed)
 }

@@ -1,6 +1,7 @@
 //! What remedies threw away of what would have been done without them: work in progress, attempts, tasks.
 
 use super::classes::Fate;
+use super::harm::Later;
 use super::limits::Limits;
 use super::{Absences, Hand, Life};
 use crate::fault::Fault;
@@ -211,6 +212,24 @@ impl Costs {
             Some((by, Deed::Archive)) => self.of(by).archived += 1,
             Some((by, Deed::Delete)) => self.of(by).deleted += 1,
             Some((_, Deed::Run)) | None => {}
+        }
+    }
+
+    /// A task was run before it was due, because of this remedy.
+    pub(super) fn run_early(&mut self, by: Number) {
+        self.of(by).run_early += 1;
+    }
+
+    /// After these remedies so many tasks were harmed, until then, and no incident is behind it.
+    pub(super) fn harmed(&mut self, after: Vec<Later>) {
+        for later in after {
+            let mut remedies = self.remedies.iter();
+            let number = remedies.position(|remedy| remedy.id == later.remedy);
+            if let Some(number) = number.and_then(|number| Number::try_from(number).ok()) {
+                let cost = self.found.entry(number).or_default();
+                cost.harmed += later.tasks;
+                cost.harmed_until_ms = cost.harmed_until_ms.max(Some(later.last_ms));
+            }
         }
     }
 

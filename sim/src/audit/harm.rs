@@ -5,7 +5,7 @@ use crate::lever::Lever;
 use crate::plan::{Incident, Plan, Step};
 use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{Impact, QueueWaits};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A span of virtual time in which one task was harmed; a moment is a span of length 0.
 pub(super) type Span = (Time, Time);
@@ -18,11 +18,64 @@ pub(super) struct Harm {
     /// queue, or of a step that no incident is about after its own end, or the end of the drill. None of a queue that it
     /// cannot harm.
     windows: Vec<Vec<Option<Span>>>,
-    impacts: Vec<Impact>,
-    /// Of each incident: places of the harmed tasks' queues.
-    queues: Vec<BTreeSet<usize>>,
+    /// The same of incidents that may have Redis refuse what is enqueued, as if there were no others.
+    refusing: Vec<Vec<Option<Span>>>,
+    /// Remedies of their own, in order of time: what they do when an incident is over is not its harm.
+    remedies: Vec<(Time, String)>,
+    found: Vec<Found>,
     /// Incidents that need somebody whom they can harm, each with the time it is on, while nobody has been there.
     unmet: Vec<(usize, Span)>,
+}
+
+/// The harm of an incident.
+#[derive(Debug)]
+struct Found {
+    incident: u32,
+    /// When it is over by plan.
+    over: Time,
+    /// By how many of the remedies that came after that had been done when a task's harm began.
+    parts: BTreeMap<usize, Part>,
+    unmet: bool,
+}
+
+/// What was harmed between two remedies, or before the first.
+#[derive(Debug)]
+struct Part {
+    first: Time,
+    last: Time,
+    tasks: u64,
+    /// Places of the harmed tasks' queues.
+    queues: BTreeSet<usize>,
+}
+
+/// Tasks harmed after a remedy when no incident was on any more.
+#[derive(Debug)]
+pub(super) struct Later {
+    pub(super) remedy: String,
+    pub(super) tasks: u64,
+    pub(super) last_ms: i64,
+}
+
+/// When nobody was harmed for so long after an incident, what a remedy does then is no harm of the incident's.
+const QUIET_MS: i64 = 300_000;
+
+impl Found {
+    /// Parts that are the incident's, and those that are not: they began with a remedy, when nobody had been harmed for a while.
+    fn parted(self, remedies: &[(Time, String)]) -> (Vec<Part>, Vec<(String, Part)>) {
+        let later: Vec<_> = remedies.iter().filter(|(at, _)| *at >= self.over).collect();
+        let (mut own, mut others): (Vec<Part>, Vec<(String, Part)>) = Default::default();
+        for (number, part) in self.parts {
+            let by = number.checked_sub(1).and_then(|number| later.get(number));
+            let last = own.iter().map(|part| part.last).max();
+            match (by, last) {
+                (Some((at, id)), Some(last)) if last.plus_millis(QUIET_MS) < *at => {
+                    others.push((id.clone(), part));
+                }
+                _ => own.push(part),
+            }
+        }
+        (own, others)
+    }
 }
 
 impl Harm {
@@ -47,8 +100,9 @@ impl Harm {
             .filter(is_of_none)
             .map(|step| (step.at_ms, plan.queues_reached_by(step)))
             .collect();
-        let window = |(incident, reach): &(&Incident, Vec<String>), queue: &str| {
+        let window = |(incident, reach): &(&Incident, Vec<String>), queue: &str, refusing: bool| {
             let others = reaching.iter().filter(|(_, reach)| can_harm(reach, queue));
+            let others = others.filter(|(other, _)| !refusing || may_refuse(plan, other));
             let next = others.map(|(other, _)| other.at_ms);
             let next = next.filter(|other_ms| *other_ms > incident.at_ms);
             // What such a step harms is not the incident's, which is over.
@@ -57,20 +111,28 @@ impl Harm {
             let after = after.filter(|step_ms| *step_ms >= incident.until_ms);
             let stops = next.chain(after).min();
             let stops = stops.map_or(end, |next_ms| origin.plus_millis(next_ms));
-            can_harm(reach, queue).then(|| (origin.plus_millis(incident.at_ms), stops))
+            let is_meant = can_harm(reach, queue) && (!refusing || may_refuse(plan, incident));
+            is_meant.then(|| (origin.plus_millis(incident.at_ms), stops))
         };
-        let windows = reaching.iter().map(|of| {
-            let queues = plan.queues.iter().map(|queue| queue.name.as_str());
-            queues.map(|queue| window(of, queue)).collect()
-        });
-        let untouched = (0..).zip(incidents).map(|(incident, _)| Impact {
-            incident,
-            first_ms: None,
-            last_ms: None,
-            harmed_tasks: 0,
-            queues: Vec::new(),
+        let windows = |refusing: bool| {
+            let of_incident = |of| {
+                let queues = plan.queues.iter().map(|queue| queue.name.as_str());
+                queues.map(|queue| window(of, queue, refusing)).collect()
+            };
+            reaching.iter().map(of_incident).collect()
+        };
+        let untouched = (0..).zip(incidents).map(|(number, incident)| Found {
+            incident: number,
+            over: origin.plus_millis(incident.until_ms),
+            parts: BTreeMap::new(),
             unmet: false,
         });
+        let mut remedies: Vec<(Time, String)> = plan
+            .remedies
+            .iter()
+            .map(|step| (origin.plus_millis(step.at_ms), step.id.clone()))
+            .collect();
+        remedies.sort();
         let needs_users = incidents.iter().enumerate();
         let needs_users = needs_users.filter(|(_, incident)| needs_users_of(plan, incident));
         let at = |ms: i64| origin.plus_millis(ms);
@@ -81,17 +143,40 @@ impl Harm {
         Self {
             unmet: unmet.collect(),
             origin,
-            windows: windows.collect(),
-            impacts: untouched.collect(),
-            queues: vec![BTreeSet::new(); incidents.len()],
+            windows: windows(false),
+            refusing: windows(true),
+            remedies,
+            found: untouched.collect(),
         }
     }
 
     /// Counts one task's harm into every incident that can be behind it and that it falls into; `queue`: the place of its
     /// queue.
     pub(super) fn add(&mut self, queue: usize, spans: impl Iterator<Item = Span> + Clone) {
-        let incidents = self.windows.iter().zip(&mut self.impacts);
-        for ((windows, impact), queues) in incidents.zip(&mut self.queues) {
+        self.add_within(false, queue, spans);
+    }
+
+    /// Counts a task that Redis refused then: of incidents that may be behind that, where one was on.
+    pub(super) fn refused(&mut self, queue: usize, at: Time) {
+        let mut windows = self
+            .refusing
+            .iter()
+            .filter_map(|of| of.get(queue)?.as_ref());
+        let refusing = windows.any(|(starts, stops)| (*starts..*stops).contains(&at));
+        self.add_within(refusing, queue, [(at, at)].into_iter());
+    }
+
+    fn add_within(
+        &mut self,
+        refusing: bool,
+        queue: usize,
+        spans: impl Iterator<Item = Span> + Clone,
+    ) {
+        let windows = match refusing {
+            true => &self.refusing,
+            false => &self.windows,
+        };
+        for (windows, found) in windows.iter().zip(&mut self.found) {
             let Some(Some((starts, stops))) = windows.get(queue) else {
                 continue;
             };
@@ -103,12 +188,19 @@ impl Harm {
             let Some((first, last)) = span else {
                 continue;
             };
-            let since = |at: Time| at.millis() - self.origin.millis();
-            let (first, last) = (since(first), since(last));
-            impact.harmed_tasks += 1;
-            queues.insert(queue);
-            impact.first_ms = Some(impact.first_ms.map_or(first, |known| known.min(first)));
-            impact.last_ms = Some(impact.last_ms.map_or(last, |known| known.max(last)));
+            let done = self.remedies.partition_point(|(at, _)| *at <= first);
+            let before = self.remedies.partition_point(|(at, _)| *at < found.over);
+            let part = found.parts.entry(done.saturating_sub(before));
+            let part = part.or_insert_with(|| Part {
+                first,
+                last,
+                tasks: 0,
+                queues: BTreeSet::new(),
+            });
+            part.tasks += 1;
+            part.queues.insert(queue);
+            part.first = part.first.min(first);
+            part.last = part.last.max(last);
         }
     }
 
@@ -128,19 +220,54 @@ impl Harm {
         });
     }
 
-    /// What each incident came to.
-    pub(super) fn finish(mut self, waits: &[QueueWaits]) -> Vec<Impact> {
-        for (impact, queues) in self.impacts.iter_mut().zip(&self.queues) {
-            let names = queues.iter().map(|place| waits[*place].queue.clone());
-            impact.queues = names.collect();
-        }
+    /// What each incident came to, and what was harmed after remedies when none was on.
+    pub(super) fn finish(mut self, waits: &[QueueWaits]) -> (Vec<Impact>, Vec<Later>) {
         for (incident, _) in &self.unmet {
-            if let Some(impact) = self.impacts.get_mut(*incident) {
-                impact.unmet = impact.harmed_tasks == 0;
+            if let Some(found) = self.found.get_mut(*incident) {
+                found.unmet = found.parts.is_empty();
             }
         }
-        self.impacts
+        let since = |at: Time| at.millis() - self.origin.millis();
+        let mut later: BTreeMap<String, Later> = BTreeMap::new();
+        let mut impacts = Vec::new();
+        for found in self.found {
+            let (incident, unmet) = (found.incident, found.unmet);
+            let (own, others) = found.parted(&self.remedies);
+            let queues: BTreeSet<usize> =
+                own.iter().flat_map(|part| &part.queues).copied().collect();
+            impacts.push(Impact {
+                incident,
+                first_ms: own.iter().map(|part| since(part.first)).min(),
+                last_ms: own.iter().map(|part| since(part.last)).max(),
+                harmed_tasks: own.iter().map(|part| part.tasks).sum(),
+                queues: queues
+                    .iter()
+                    .map(|place| waits[*place].queue.clone())
+                    .collect(),
+                unmet,
+            });
+            // Of incidents that were over by then each tells the same.
+            for (remedy, part) in others {
+                let last_ms = since(part.last);
+                let known = later.entry(remedy.clone());
+                let known = known.or_insert(Later {
+                    remedy,
+                    tasks: 0,
+                    last_ms,
+                });
+                known.tasks = known.tasks.max(part.tasks);
+                known.last_ms = known.last_ms.max(last_ms);
+            }
+        }
+        (impacts, later.into_values().collect())
     }
+}
+
+/// Whether Redis may refuse what is enqueued because of an incident.
+fn may_refuse(plan: &Plan, incident: &Incident) -> bool {
+    let id = incident.step.as_ref();
+    let step = id.and_then(|id| plan.timeline.iter().find(|step| step.id == *id));
+    step.is_some_and(|step| step.fault.may_reject())
 }
 
 /// Whether an incident is one only if somebody comes: it is not about nothing coming, or about who looks.

@@ -190,6 +190,13 @@ impl Life {
         self.failed = false;
     }
 
+    /// The remedy that had it run first, before `due`.
+    pub(super) fn run_by_hand(&self, due: Time) -> Option<cost::Number> {
+        let mut runs = self.by_hand.iter();
+        let run = runs.find(|(_, what, _)| *what == Hand::Did(Deed::Run));
+        run.filter(|(when, ..)| *when < due).map(|(_, _, by)| *by)
+    }
+
     /// The last sign of life.
     pub(crate) fn last_seen(&self) -> Time {
         match self.last_end {

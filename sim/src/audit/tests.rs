@@ -171,6 +171,25 @@ fn every_fate_is_told_apart() {
 }
 
 #[test]
+fn what_succeeded_and_is_archived_or_waits_all_the_same_is_told() {
+    let names = ["archived", "retried", "held"];
+    let arrivals = names.map(|id| arrival(id, 1, true));
+    let ledger = names.map(|id| [started(id, 2, 0), finished(id, 90, 0, Finish::Ok)]);
+    let left = [
+        ("archived", TaskState::Archived),
+        ("retried", TaskState::Retry),
+        ("held", TaskState::Active),
+    ];
+    let (audit, _) = run(&arrivals, &[(ledger.concat(), None)], &left);
+    let counts = (audit.succeeded, audit.archived, audit.still_queued);
+    assert_eq!(counts, (3, 0, 0));
+    assert_eq!(
+        audit.succeeded_unheard, 2,
+        "asynq may hear of the third yet"
+    );
+}
+
+#[test]
 fn what_never_came_is_named() {
     let (audit, impact) = run(&[], &[], &[]);
     assert_eq!(audit.unexplained.never_came, ["a"]);

@@ -64,7 +64,7 @@ impl Auditor {
         let audit = &mut self.audit;
         match (fate, of_queue) {
             // It is kept for a while, and counted as well.
-            (Fate::Succeeded, of_queue) => {
+            (Fate::Succeeded { .. }, of_queue) => {
                 audit.succeeded += 1;
                 if let Some(of) = of_queue {
                     of.successes = of.successes.saturating_sub(1);

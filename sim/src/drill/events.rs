@@ -3,6 +3,7 @@
 use crate::engine::Observation;
 use crate::plan::Plan;
 use crate::rehearsal::Found;
+use crate::remedy::KINDS;
 use firedrill_reports::record::{
     Action, AlertState, Heard, Line, Phase, Source, SourceKind, Told, ToldState,
 };
@@ -62,6 +63,7 @@ impl fmt::Display for What {
                 phase,
             } => {
                 let word = match phase {
+                    _ if KINDS.iter().any(|remedy| remedy.name == what) => "remedy",
                     Some(Phase::End) => "end of fault",
                     Some(Phase::Begin | Phase::During) | None => "fault",
                 };
@@ -361,7 +363,7 @@ mod tests {
         let order = [
             "fault: worker.kill on ",
             "users of ",
-            "end of fault: worker.restart",
+            "remedy: worker.restart",
             "nobody waits",
         ];
         let places = order.map(|text| first(text).unwrap_or_else(|| panic!("{text}: {told:#?}")));

@@ -91,6 +91,8 @@ impl Recording {
         let (mut first, mut last) = (None, f64::NEG_INFINITY);
         let mut written = None;
         let mut is_first_line = true;
+        // Spreadsheets begin a file with a mark of its encoding.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (line, row) in (1..).zip(text.lines()) {
             if row.trim().is_empty() || row.starts_with('#') {
                 continue;
@@ -105,7 +107,9 @@ impl Recording {
             });
             let time = columns.next().unwrap_or_default();
             let Some((number, way)) = moment(time) else {
-                if is_header {
+                // One that counts something is no header, but a time that cannot be read.
+                let counts = columns.next().is_some_and(|of| of.parse::<f64>().is_ok());
+                if is_header && !counts {
                     continue;
                 }
                 let expected = "a time in seconds, or such as 2026-01-05T09:00:00Z";
@@ -403,6 +407,11 @@ mod tests {
         assert_eq!(fast.to_string(), "0*2 8*4 992");
         let dated = "2026-01-05T09:00:00Z\n2026-01-05T10:00:01.5+01:00\n";
         assert_eq!(Recording::of_csv(dated, 1.0).unwrap().to_string(), "0 1500");
+        let marked = "\u{feff}0,40\n1,3\n";
+        assert_eq!(
+            Recording::of_csv(marked, 1.0).unwrap().to_string(),
+            "0*40 1000*3"
+        );
         let millis = "1767225600000,2\n1767225601500\n";
         let read = Recording::of_csv(millis, 1.0).unwrap();
         assert_eq!(read.to_string(), "0*2 1500");
@@ -418,6 +427,9 @@ mod tests {
                 "a number of milliseconds, and that of line 2 a date",
             ),
             ("0\nnan\n", 2, "`nan` is not a time"),
+            // Whoever counts something is no header.
+            ("O,40\n1,3\n", 1, "`O` is not a time"),
+            ("2026-01-05 09:00:00,40\n", 1, "is not a time"),
             ("t\n1\nx\n", 3, "`x` is not a time"),
             ("2\n1\n", 2, "before that of the line above"),
             ("1,x\n", 1, "no whole number"),

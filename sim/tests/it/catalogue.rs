@@ -96,8 +96,8 @@ fn seen(plan: &Plan, record: &Record) -> String {
     }
 }
 
-/// Of whom somebody was told first of each incident, from its beginning; or who paged where nobody should have.
-fn caught(score: &DrillScore) -> String {
+/// Of whom somebody was told first of each incident, and when; or who paged where nobody should have.
+fn caught(plan: &Plan, score: &DrillScore) -> String {
     let mut told: Vec<String> = score
         .incidents
         .iter()
@@ -106,11 +106,7 @@ fn caught(score: &DrillScore) -> String {
                 alert,
                 delivered_ms,
                 ..
-            }) => {
-                let after_ms = delivered_ms - incident.truth.fault_ms;
-                let sign = if after_ms < 0 { "-" } else { "+" };
-                format!("`{alert}` {sign}{}", clock(after_ms.abs()))
-            }
+            }) => format!("`{alert}` +{}", clock(delivered_ms - begins_ms(plan))),
             None => "missed".to_owned(),
         })
         .collect();
@@ -141,7 +137,7 @@ fn row(file: &Builtin, expected: &BTreeMap<&str, &str>) -> String {
     let link = format!("[`{}`]({}/{}.yaml)", file.name, plan.family, file.name);
     let expected = expected.get(file.name).copied().unwrap_or("?");
     let (wanted, seen) = (wanted(&plan), seen(&plan, &record));
-    let caught = caught(&SCORES[file.name]);
+    let caught = caught(&plan, &SCORES[file.name]);
     format!(
         "| {link} | {} | {wanted} | {expected} | {seen} | {caught} |\n",
         plan.summary

@@ -91,6 +91,20 @@ fn where_nothing_is_left_to_hit_no_effect_is_seen() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Redis refuses whoever comes beyond them, and nobody does.
+#[test]
+fn more_clients_than_are_connected_are_no_limit() {
+    let mut kinds = fault::KINDS.iter();
+    let kind = kinds.find(|kind| kind.name == "redis.max-clients").unwrap();
+    let of = |keys| begins(&scenario_with(kind, keys)).unwrap();
+    assert!(of("to: 2").verified);
+    let mark = of("to: 10000");
+    assert!(
+        !mark.verified && mark.saw.starts_with("accepts"),
+        "{mark:?}"
+    );
+}
+
 /// What becomes of a drill; `None`: it is refused.
 fn judged(text: &str) -> Option<DrillScore> {
     let scenario = Scenario::parse("s.yaml", text).ok()?;

@@ -2,7 +2,7 @@
 //! the same for real.
 
 use crate::support::plan_of;
-use firedrill_reports::record::{Audit, Mark};
+use firedrill_reports::record::{Audit, Impact, Mark};
 use firedrill_sim::engine::Observation;
 use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
 use firedrill_sim::scenario::{PlanOptions, Scenario};
@@ -45,6 +45,20 @@ fn marks_of(text: &str) -> (Vec<Mark>, Audit) {
     let by_hand = ["tasks.", "task.move", "orphans.", "redis.raise-maxmemory"];
     marks.retain(|mark| by_hand.iter().any(|name| mark.what.starts_with(name)));
     (marks, audited.unwrap())
+}
+
+/// What users felt of each incident, and the audit.
+fn felt(text: &str) -> (Vec<Impact>, Audit) {
+    let mut audited = None;
+    let sink = &mut |observation| {
+        if let Observation::Ledger { audited: all, .. } = observation {
+            audited = Some(all);
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan_of(text), VirtualOptions::default(), sink).unwrap();
+    let audited = audited.unwrap();
+    (audited.impacts, audited.audit)
 }
 
 /// What was seen of the remedies, and the audit, in which nothing is unexplained.
@@ -349,7 +363,7 @@ fn a_limit_is_raised_where_there_is_one_and_it_is_lower() {
         "  - { at: 2m, remedy: redis.raise-maxmemory, bytes: 10MB }\n",
     ));
     let told: Vec<(bool, &str)> = marks.iter().map(|m| (m.verified, &*m.saw)).collect();
-    assert_eq!(told, [(false, "no maxmemory is set: nothing was done")]);
+    assert_eq!(told, [(true, "no maxmemory is set: nothing was done")]);
     assert_eq!(audit.rejected, 0, "nothing was limited");
 
     let limited = |bytes: &str| {
@@ -413,4 +427,79 @@ fn a_move_is_in_force_for_those_that_come() {
         )]
     );
     assert!(audit.costs.is_empty(), "{audit:?}");
+}
+
+#[test]
+fn what_a_remedy_harms_when_all_was_well_again_is_its_cost_and_no_incidents() {
+    let (impacts, audit) = felt(
+        "version: firedrill/v1\nname: s\nfamily: slow-jobs\nsummary: s\nduration: 60m\n\
+         queues: { default: { wait_objective: 30s } }\n\
+         workload: [{ task: mail, queue: default, arrivals: { constant: 4/s }, service: { constant: 500ms } }]\n\
+         workers: [{ name: w, processes: 2, concurrency: 2 }]\n\
+         timeline:\n\
+         \x20 - { id: slow, at: 15m, fault: handler.slow, factor: 3, until: { at: 20m } }\n\
+         \x20 - { id: oops, at: 40m, remedy: workers.scale, worker: w, to: 0 }\n\
+         \x20 - { id: back, at: 45m, remedy: workers.scale, worker: w, to: 2 }\n\
+         incidents: [{ cause: slow-jobs, of: slow, wanted: page, within: 6m }]\n",
+    );
+    let last_ms = impacts[0].last_ms.unwrap();
+    assert!((1_200_000..1_500_000).contains(&last_ms), "{impacts:?}");
+    let cost = audit.costs["oops"];
+    assert!(cost.harmed > 1_000, "{audit:?}");
+    assert!(cost.harmed_until_ms > Some(2_700_000), "{audit:?}");
+    assert!(!audit.costs.contains_key("back"), "{audit:?}");
+}
+
+#[test]
+fn users_wait_for_what_was_moved_as_before() {
+    let (impacts, audit) = felt(
+        "version: firedrill/v1\nname: s\nfamily: worker-crashed\nsummary: s\nduration: 40m\n\
+         queues: { payments: { wait_objective: 30s }, mail: { wait_objective: 30m } }\n\
+         workload: [{ task: charge, queue: payments, arrivals: { constant: 2/s }, service: { constant: 300ms } }]\n\
+         workers:\n\
+         \x20 - { name: pay, concurrency: 4, queues: [payments] }\n\
+         \x20 - { name: bg, concurrency: 10, queues: [mail] }\n\
+         timeline:\n\
+         \x20 - { id: k, at: 12m, fault: worker.kill, select: [pay-0], until: { at: 30m, remedy: worker.restart } }\n\
+         \x20 - { at: 22m, remedy: task.move, task: charge, queue: payments, to: mail }\n\
+         incidents: [{ cause: worker-crashed, of: k, wanted: page, within: 5m }]\n",
+    );
+    assert!((1_000..1_250).contains(&audit.late), "{audit:?}");
+    assert!(impacts[0].harmed_tasks >= audit.late, "{impacts:?}");
+    assert_eq!(impacts[0].queues, ["payments"]);
+}
+
+#[test]
+fn what_redis_refuses_is_not_a_handlers_harm() {
+    let (impacts, audit) = felt(
+        "version: firedrill/v1\nname: s\nfamily: resource-exhaustion\nsummary: s\nduration: 40m\n\
+         queues: { payments: { wait_objective: 30s } }\n\
+         workload: [{ task: charge, queue: payments, arrivals: { constant: 4/s }, service: { constant: 500ms }, payload: 50KB }]\n\
+         workers: [{ name: pay, processes: 2, concurrency: 4 }]\n\
+         timeline:\n\
+         \x20 - { id: full, at: 12m, fault: redis.maxmemory, bytes: 30MB }\n\
+         \x20 - { id: f, at: 13m, fault: handler.fail, task: charge, share: 100%, until: { at: 30m } }\n\
+         \x20 - { id: big, at: 25m, remedy: redis.raise-maxmemory, bytes: 1GB }\n\
+         incidents:\n\
+         \x20 - { cause: resource-exhaustion, of: full, wanted: page, within: 8m }\n\
+         \x20 - { cause: retry-storm, of: f, wanted: page, within: 5m }\n",
+    );
+    assert!(audit.rejected > 1_000, "{audit:?}");
+    assert!(impacts[0].harmed_tasks >= audit.rejected, "{impacts:?}");
+}
+
+#[test]
+fn what_is_run_before_it_is_due_is_a_cost() {
+    let text = scenario(
+        "  - { id: early, at: 5m, remedy: tasks.run, queue: default, state: scheduled }\n",
+    );
+    let text = text.replacen(
+        "arrivals: { constant: 2/s }",
+        "delay: 2m, arrivals: { constant: 2/s }",
+        1,
+    );
+    let (_, audit) = felt(&text);
+    let early = audit.costs["early"].run_early;
+    // What has come in the last two minutes.
+    assert!((230..=241).contains(&early), "{audit:?}");
 }

@@ -21,6 +21,10 @@ pub(crate) fn classes(audit: &Audit) -> Option<Told> {
     };
     tell(audit.locked_out, "refused by locks without a task");
     tell(audit.succeeded_twice, "succeeded more than once");
+    tell(
+        audit.succeeded_unheard,
+        "succeeded unknown to asynq, which archived them or is to run them again",
+    );
     tell(audit.archived_unstarted, "archived without a start");
     tell(
         audit.revoked,
@@ -120,6 +124,12 @@ fn cost(remedy: &RemedyScore) -> Told {
         1 => parts.push(format!("1 {one}")),
         _ => parts.push(format!("{count} {more}")),
     };
+    tell(cost.harmed, "task harmed", "tasks harmed");
+    let (one, more) = (
+        "task run before it was due",
+        "tasks run before they were due",
+    );
+    tell(cost.run_early, one, more);
     tell(cost.cut_off, "execution cut off", "executions cut off");
     tell(
         cost.failed_again,

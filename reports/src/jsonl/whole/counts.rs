@@ -56,6 +56,11 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
         audit.succeeded_twice,
         audit.succeeded,
     )?;
+    at_most(
+        "tasks that succeeded unknown to asynq",
+        audit.succeeded_unheard,
+        audit.succeeded,
+    )?;
     let unstarted = audit.archived_unstarted;
     at_most("tasks archived without a start", unstarted, audit.archived)?;
     at_most("revoked tasks", audit.revoked, audit.archived)?;

@@ -231,7 +231,10 @@ impl<'p> Observer<'p> {
                 // What was refused since then is the plan's doing.
                 self.roster.refuses_since(since);
                 let at_ms = super::since_start(self.clock).min(self.plan.duration_ms);
-                self.mark(self.plan.remedies[remedy].not_enough(at_ms), sink)?;
+                self.mark(
+                    self.plan.remedies[remedy].not_enough(&self.plan, at_ms),
+                    sink,
+                )?;
             }
             Told::Stalled { process, at, ms } => {
                 // One that was stopped by plan did not get to run.

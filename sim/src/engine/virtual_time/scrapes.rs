@@ -74,7 +74,6 @@ pub(crate) struct Scrapes {
     /// Names of the plan's resources, and how many may hold each.
     resources: Vec<String>,
     slots: Vec<u32>,
-    connected_clients: usize,
     /// When the producer started.
     started: Time,
     /// Whether Prometheus reaches each target.
@@ -124,8 +123,6 @@ impl Scrapes {
             kinds: kinds.to_vec(),
             resources: plan.resources.iter().map(|of| of.name.clone()).collect(),
             slots: plan.resources.iter().map(|of| of.slots()).collect(),
-            // A connection of the producer, one of the exporters, and one of each process, as for real.
-            connected_clients: 2,
             started: counts_as_started(plan.starts.on_the_calendar(), 0),
         }
     }
@@ -215,7 +212,7 @@ impl Scrapes {
             }
             Source::Redis => {
                 let alive = processes.iter().filter(|process| process.life.is_some());
-                let clients = self.connected_clients + alive.count();
+                let clients = CONNECTED + alive.count();
                 // It dials at each scrape.
                 let facts = match redis.is_crowded() {
                     true => None,
@@ -332,6 +329,9 @@ impl Scrapes {
         }
     }
 }
+
+/// Connections to Redis beside one of each process, as for real: the producer's, and that of the exporters.
+pub(super) const CONNECTED: usize = 2;
 
 /// What is known of Redis while it answers.
 fn redis_facts(now: Time, redis: &VirtualRedis, clients: usize) -> Option<RedisFacts> {

@@ -259,7 +259,7 @@ impl Stage<'_> {
             What::Begin(step) => self.saw(step, REDIS),
             What::Remedy(index) => {
                 self.lives.absences().refuses(self.now);
-                let mark = self.plan.remedies[index].not_enough(self.since_start_ms());
+                let mark = self.plan.remedies[index].not_enough(self.plan, self.since_start_ms());
                 self.marks.push(mark);
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use crate::form::Spotted;
+use crate::lever::{HandlerLever, Lever};
 use crate::plan::{Plan, TaskPlan, arrivals};
 use crate::units;
 use firedrill_asynq::actor::ErrorKind;
@@ -19,7 +20,7 @@ impl Resolver<'_> {
                 let at = task.place("service_per_mb");
                 self.problems.push_with_hint(at, message, hint);
             }
-            self.no_child(task);
+            self.no_child(plan, task);
             self.more_than_one(plan, index, task);
         }
     }
@@ -44,21 +45,29 @@ impl Resolver<'_> {
     }
 
     /// What handlers enqueue has an id of its own, which tells whose child it is.
-    fn no_child(&mut self, task: &Spotted<TaskPlan>) {
+    fn no_child(&mut self, plan: &Plan, task: &Spotted<TaskPlan>) {
         let mut parents = self.scenario.workload.iter();
         let parent = parents.find(|parent| parent.then.iter().any(|then| then.task == task.task));
-        let Some(parent) = parent else { return };
+        let mut steps = plan.timeline.iter();
+        let again = steps.find(|step| {
+            matches!(step.fault.begin(), Lever::Handler(HandlerLever::Requeue { task: of, .. }) if of == task.task)
+        });
+        let who = match (parent, again) {
+            (Some(parent), _) => format!("the handlers of `{}` enqueue", parent.task),
+            (None, Some(step)) => format!("{} enqueues again", self.names(&[step]).join("")),
+            (None, None) => return,
+        };
         let keys = [
             ("task_id", task.task_id.is_some()),
             ("unique", task.unique.is_some()),
             ("group", task.group.is_some()),
         ];
         for (key, _) in keys.into_iter().filter(|(_, said)| *said) {
-            let message = format!(
-                "{key}: tasks that the handlers of `{}` enqueue cannot have it",
-                parent.task
-            );
-            let hint = "let them be of another entry than those that arrive";
+            let message = format!("{key}: tasks that {who} cannot have it");
+            let hint = match parent {
+                Some(_) => "let them be of another entry than those that arrive",
+                None => "leave it out, or let the fault be of another task type",
+            };
             self.problems.push_with_hint(task.place(key), message, hint);
         }
     }

@@ -52,6 +52,7 @@ impl Resolver<'_> {
             }
         }
         self.nothing_to_try_again(timeline);
+        self.over_before_it_is_felt(timeline);
         let fails_over = |step: &&Step| step.fault.begin() == Lever::Redis(RedisLever::LosePrimary);
         for step in timeline.iter().filter(fails_over).skip(1) {
             let (at, name) = (self.place(step), step.fault.name());
@@ -113,6 +114,36 @@ impl Resolver<'_> {
             let hint = "accepted: while a fault of Redis is on, or one of the way there, `select: [producer]`";
             let at = self.place(step);
             self.problems.push_with_hint(at, message, hint);
+        }
+    }
+
+    /// Processes that are mended before they die, and targets that are out of reach between two scrapes, show nothing.
+    fn over_before_it_is_felt(&mut self, timeline: &[Step]) {
+        for step in timeline {
+            let ends_ms = ends_ms(step).min(self.scenario.duration.value);
+            let lasts_ms = ends_ms.saturating_sub(step.at_ms);
+            let (needs_ms, why, hint) = match step.fault.begin() {
+                Lever::Life(lever) => (
+                    lever.lasts_ms(),
+                    "a process dies of it after",
+                    "let it last longer, or processes die sooner",
+                ),
+                Lever::Scrape { reachable: false } => (
+                    self.scenario.scrape.interval_ms,
+                    "a target is scraped every",
+                    "let it last as long as that, at least",
+                ),
+                _ => continue,
+            };
+            if lasts_ms < needs_ms {
+                let (name, lasts) = (step.fault.name(), units::format(lasts_ms));
+                let message = format!(
+                    "{name}: lasts {lasts}, and {why} {}",
+                    units::format(needs_ms)
+                );
+                self.problems
+                    .push_with_hint(self.place(step), message, hint);
+            }
         }
     }
 

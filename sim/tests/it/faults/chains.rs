@@ -124,3 +124,20 @@ fn a_chain_that_cannot_be_is_refused() {
     let twice = format!("{x}{x}");
     assert!(said("{ task: x }", &twice).contains("there are 2 workload entries `x`"));
 }
+
+#[test]
+fn what_is_enqueued_again_has_no_id_and_no_lock_of_its_own() {
+    for (key, own) in [
+        ("unique", "unique: { ttl: 1h, keys: 100 }"),
+        ("task_id", "task_id: \"m{n}\""),
+    ] {
+        let text = of_kind("handler.requeue", "task: t");
+        let with = text.replacen("service: {", &format!("{own}, service: {{"), 1);
+        assert_ne!(text, with);
+        let scenario = Scenario::parse("s.yaml", &with).unwrap();
+        let problems = Plan::resolve(&scenario, &PlanOptions::default()).unwrap_err();
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let says = format!("{key}: tasks that `handler.requeue`");
+        assert!(told.iter().any(|told| told.contains(&says)), "{told:?}");
+    }
+}

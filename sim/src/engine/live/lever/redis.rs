@@ -123,7 +123,7 @@ impl Stand {
                 match self.raise_memory(bytes, turn.what).await {
                     Ok(()) => self.takes_writes("maxmemory raised", Ok(())).await,
                     // What limits it goes on.
-                    Err(why) => (false, why),
+                    Err(why) => (turn.ends_nothing(&self.plan), why),
                 }
             }
             RedisLever::Limit { bytes, policy } => {

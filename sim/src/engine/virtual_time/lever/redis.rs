@@ -4,6 +4,7 @@ use super::{OnWire, Pulled};
 use crate::agenda::{Turn, What};
 use crate::audit::REDIS;
 use crate::engine::virtual_time::event_queue::Happening;
+use crate::engine::virtual_time::scrapes::CONNECTED;
 use crate::engine::virtual_time::world::World;
 use crate::lever::{BUSY_AFTER_MS, RedisLever, not_raised};
 use firedrill_asynq::settings::REDIS_TIMEOUT_MS;
@@ -80,11 +81,12 @@ impl World<'_> {
             RedisLever::Raise { bytes } => {
                 let set = self.stage.redis.max_memory_bytes();
                 if !self.stage.redis.is_limited() || set >= bytes {
-                    return Pulled::Seen(false, not_raised(set));
+                    return Pulled::Seen(turn.ends_nothing(self.stage.plan), not_raised(set));
                 }
                 self.stage.redis.set_limit(bytes, Some(turn.what));
                 if self.stage.redis.is_full() {
-                    return Pulled::Seen(false, "refuses writes all the same".to_owned());
+                    let is_told = turn.ends_nothing(self.stage.plan);
+                    return Pulled::Seen(is_told, "refuses writes all the same".to_owned());
                 }
                 self.stage.lives.absences().returns(REDIS, now);
                 "maxmemory raised; takes writes".to_owned()
@@ -99,6 +101,15 @@ impl World<'_> {
                 "scripts are there again".to_owned()
             }
             RedisLever::LimitClients { to } => {
+                let alive = self
+                    .processes
+                    .iter()
+                    .filter(|process| process.life.is_some());
+                let connected = CONNECTED + alive.count();
+                if usize::try_from(to).unwrap_or(usize::MAX) > connected {
+                    let saw = format!("accepts a new connection: {connected} are connected");
+                    return Pulled::Seen(false, saw);
+                }
                 self.stage.lives.absences().refuses(now);
                 self.stage.redis.set_crowded(Some(to));
                 "maxclients set; refuses a new connection".to_owned()
