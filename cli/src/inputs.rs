@@ -35,7 +35,7 @@ use firedrill_sim::drill::Rules;
 use firedrill_sim::files::{self, shown};
 use firedrill_sim::http::config::ConfigError;
 use firedrill_sim::http::get::Client;
-use firedrill_sim::plan::Plan;
+use firedrill_sim::plan::{Part, Plan};
 use firedrill_sim::scenario::{PlanOptions, Scenario};
 use fit::Worlds;
 use std::collections::BTreeMap;
@@ -77,6 +77,18 @@ pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> 
 /// The same, with all that is wrong with it.
 pub(crate) fn planned(source: &Source, seed: Option<u64>) -> Result<Plan, Vec<Problem>> {
     parsed(source).and_then(|scenario| Plan::resolve(&scenario, &PlanOptions { seed }))
+}
+
+/// Where a part of a plan was written, as `file:line:column: `; nothing where it was written nowhere.
+pub(crate) fn place(sources: &[Source], plan: &Plan, part: &Part) -> String {
+    let mut scenarios = sources.iter().filter_map(|source| parsed(source).ok());
+    let scenario = scenarios.find(|scenario| scenario.name() == plan.name);
+    let place = scenario.and_then(|scenario| {
+        let at = scenario.place(plan, part)?;
+        let file = printable(scenario.file()).into_owned();
+        Some(format!("{file}:{}:{}: ", at.line, at.column))
+    });
+    place.unwrap_or_default()
 }
 
 /// A scenario in its world.

@@ -22,8 +22,8 @@ mod value;
 pub use action::{Action, Deed, Rehearsed};
 pub use audit::{Audit, Cost, Impact, QueueWaits, Unexplained, WaitsStep};
 pub use heard::{
-    Away, FOREIGN_MAX, Found, Heard, Hearing, KnownRule, Likeness, Source, SourceKind, Told,
-    ToldState,
+    Away, FOREIGN_MAX, Found, Heard, Hearing, KnownRule, Likeness, SILENCED, Source, SourceKind,
+    Told, ToldState,
 };
 pub use lag::{Gap, GapKind, Lag};
 pub use reading::{Generation, RuleReading};
@@ -357,6 +357,8 @@ pub enum Meddling {
     ForeignData,
     /// A ledger is missing, cut short or damaged.
     Ledger,
+    /// A proxy of the team's that its workers go through is another than it was, or does something else.
+    Proxy,
     /// What a newer firedrill may add.
     #[serde(other)]
     Other,

@@ -72,6 +72,8 @@ pub enum Mended {
 pub struct Debrief {
     /// What was asked of people.
     pub terms: Rehearsed,
+    /// Whether it ended before anything was broken, so that nothing could page.
+    pub is_early: bool,
     /// Who was paged first, if anybody was.
     pub paged: Option<Paged>,
     /// From the first page until somebody said that he is on it, milliseconds.
@@ -176,7 +178,11 @@ impl Debrief {
             let mut pages = pages.iter();
             pages.any(|page| page.start_ms <= due_ms && due_ms < page.end_ms)
         };
-        let incident = score.incidents.first().cloned();
+        let faults = record.header.steps.iter().filter(|step| !step.is_remedy);
+        let first_ms = faults.map(|step| step.starts_ms).min();
+        let is_early = record.marks().next().is_none()
+            && first_ms.is_some_and(|first_ms| first_ms > record.end_ms());
+        let incident = score.incidents.first().filter(|_| !is_early).cloned();
         let causes: BTreeSet<&str> = record
             .header
             .incidents
@@ -213,6 +219,7 @@ impl Debrief {
         let is_to_be_ended = end.is_some() || has_remedy;
         Some(Self {
             terms,
+            is_early,
             acknowledged_ms: since(first(&|action| action.what == Deed::Acknowledged)),
             responded: kept(first(&responds), terms.respond_within_ms, &|_| true),
             escalated: kept(
@@ -224,7 +231,7 @@ impl Debrief {
             is_on: mended == Mended::Unseen && is_to_be_ended,
             mended,
             suspected: suspected.collect(),
-            not_done: not_done.cloned().collect(),
+            not_done: not_done.filter(|_| !is_early).cloned().collect(),
             incident,
             paged,
             consulted,

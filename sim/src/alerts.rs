@@ -187,7 +187,7 @@ impl Sources {
 
     /// Listens from now on, by a drill's clock. `targets`: where the drill tells of its targets.
     pub(crate) fn listen(&self, clock: ClockOrigin, targets: &Path) -> io::Result<Listening> {
-        let (tx, heard) = mpsc::unbounded_channel();
+        let (tx, said) = mpsc::unbounded_channel();
         let Opened {
             client,
             ours,
@@ -195,13 +195,13 @@ impl Sources {
             webhook,
         } = &*self.0;
         let mut listening = Listening {
-            heard,
+            said,
             listeners: Vec::new(),
             tasks: Vec::new(),
         };
         let mut listener = |source: &Source| {
             // The receiver is right here.
-            let _ = tx.send(Heard::Began(source.clone()));
+            let _ = tx.send(Said::Heard(Heard::Began(source.clone())));
             let listener = Listener::new(source, ours.clone(), clock, tx.clone());
             listening.listeners.push(listener.clone());
             listener
@@ -239,25 +239,46 @@ fn bound(address: SocketAddr) -> Result<(TcpListener, Source), SourceError> {
     Ok((listener, source))
 }
 
+/// What sources say while a drill runs.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// Of alerts, and of themselves.
+    Heard(Heard),
+    /// Somebody is on it.
+    Acknowledged(Acknowledged),
+}
+
+/// A page that somebody has acknowledged where it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    /// Who, in his own words; empty: it does not say.
+    pub(crate) by: String,
+    /// The alerts that he was paged by.
+    pub(crate) alerts: BTreeSet<String>,
+}
+
 /// Sources that are listened to, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    heard: UnboundedReceiver<Heard>,
+    said: UnboundedReceiver<Said>,
     listeners: Vec<Listener>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Listening {
-    /// The next thing that was heard.
-    pub(crate) async fn next(&mut self) -> Option<Heard> {
-        self.heard.recv().await
+    /// The next thing that was said.
+    pub(crate) async fn next(&mut self) -> Option<Said> {
+        self.said.recv().await
     }
 
     /// What is left to say when the drill ends at `end_ms`: what was heard by then, and how well each source was.
     pub(crate) fn finish(mut self, end_ms: i64) -> Vec<Heard> {
         let mut left = Vec::new();
-        while let Ok(heard) = self.heard.try_recv() {
-            left.push(heard);
+        while let Ok(said) = self.said.try_recv() {
+            // Who acknowledges when all is over is late.
+            if let Said::Heard(heard) = said {
+                left.push(heard);
+            }
         }
         let listeners = self.listeners.iter();
         left.extend(listeners.map(|listener| Heard::Ended(listener.finished(end_ms))));

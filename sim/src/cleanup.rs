@@ -3,6 +3,7 @@
 
 use crate::files::shown;
 use crate::owner::Owner;
+use crate::redis_server::directory;
 use crate::redis_server::given::journal::{self, Entry};
 use crate::redis_server::given::{Cleaned, clean_up as clean_database, undos_of};
 use crate::redis_server::leftovers::{self, Leftover};
@@ -84,6 +85,19 @@ pub async fn clean_up(scope: &Scope, tell: &mut (dyn FnMut(Told) + Send)) -> io:
     Ok(())
 }
 
+/// What firedrills that are gone have still to undo of what is the team's.
+///
+/// # Errors
+/// When the place cannot be read.
+pub fn owed_to_others() -> io::Result<Vec<Undo>> {
+    let found = leftovers::find(&directory::place())?;
+    let open = found.leftovers.into_iter().flat_map(|left| left.open);
+    Ok(open
+        .map(|open| open.undo)
+        .filter(Undo::is_for_others)
+        .collect())
+}
+
 impl Scope {
     fn is_meant(&self, owner: &Owner) -> bool {
         self.only.as_ref().is_none_or(|only| only == owner)
@@ -129,12 +143,24 @@ impl Cleaning<'_> {
         };
         if self.scope.only_list {
             self.found(format!("left behind: {dir}{servers}"));
+            let theirs = leftover.open.iter().map(|open| &open.undo);
+            let theirs: Vec<&Undo> = theirs.filter(|undo| undo.is_for_others()).collect();
+            for undo in theirs {
+                self.found(format!("    to do: {undo}"));
+            }
             return;
         }
         let is_over = |token: &str| self.scope.is_over(token);
-        match undo::clear(&leftover.dir, &leftover.owner, &is_over) {
+        let cleared = undo::clear(&leftover.dir, &leftover.owner, &is_over);
+        match cleared.removed {
             Ok(()) => self.found(format!("removed {dir}{servers}")),
             Err(error) => self.failed(error),
+        }
+        for undo in cleared.did {
+            self.found(format!("    did: {undo}"));
+        }
+        for left in cleared.left {
+            self.found(format!("    left alone: {left}"));
         }
     }
 

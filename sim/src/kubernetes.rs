@@ -84,6 +84,11 @@ fn is_name(text: &str) -> bool {
 }
 
 impl DeploymentId {
+    /// Whether people call it so.
+    pub(crate) fn is_named(&self, named: &Named) -> bool {
+        self.namespace == named.namespace && self.name == named.name
+    }
+
     /// What is said after `verb`: `what` where names stand, and where that is.
     fn words(&self, verb: &[&str], more: &[String]) -> Vec<String> {
         let place = format!("--namespace={}", self.namespace);
@@ -166,6 +171,9 @@ pub enum KubeError {
     /// Kubernetes cannot be asked, or refuses.
     #[error("kubectl: {0}")]
     Kubectl(String),
+    /// What is to be undone cannot be written down, so nothing was done.
+    #[error("the undo journal: {0}")]
+    Journal(String),
 }
 
 /// A deployment that takes part.

@@ -35,7 +35,7 @@ pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
 pub(crate) use handled::TOXIC_BYTES;
-pub use handled::{Ours, TeamsOwn};
+pub use handled::{Ours, Part, TeamsOwn};
 pub(crate) use left_locks::LeftLocks;
 pub use life::Ailment;
 pub(crate) use life::RESTING_BYTES;

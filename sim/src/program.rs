@@ -11,6 +11,17 @@ use tokio::process::Command;
 /// Pause between looks whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// What came of giving back what a drill had done something to, mostly by such programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    /// It was done.
+    Done,
+    /// There was nothing to do: it is so already, or what it was to be done to is gone.
+    Needless,
+    /// What there is, is not as the drill left it: others have changed it since, and it is left to them. How it is, for people.
+    Left(String),
+}
+
 /// Why a program did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {

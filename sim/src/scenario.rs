@@ -13,7 +13,7 @@ use crate::fault::{self, Fault};
 use crate::form::{Form, Spotted};
 use crate::form::{by_name, duration, form, list, name, one_of, only, parsed, placed, positive};
 use crate::form::{spotted, text, truth, whole, within};
-use crate::plan::{Plan, QueuePlan, ResourcePlan, Start, TaskPlan, WorkerPlan};
+use crate::plan::{Part, Plan, QueuePlan, ResourcePlan, Start, TaskPlan, WorkerPlan};
 use crate::remedy::Remedy;
 use firedrill_detector::yaml::{Node, Position, Problem, Problems, Value, parse};
 use firedrill_reports::gate::Gate;
@@ -231,6 +231,36 @@ impl Scenario {
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// Where a part of the plan that it became was written: the fault or remedy of a step, or the beginning of an entry.
+    #[must_use]
+    pub fn place(&self, plan: &Plan, part: &Part) -> Option<Position> {
+        match part {
+            Part::Task(task) => {
+                let mut entries = self.workload.iter();
+                let entry = entries.find(|entry| entry.value.task == *task);
+                entry.map(Spotted::here)
+            }
+            Part::Worker(name) => {
+                let mut workers = self.workers.iter();
+                let worker = workers.find(|worker| worker.value.name == *name);
+                worker.map(Spotted::here)
+            }
+            Part::Step(id) => {
+                let fault = plan.timeline.iter().find(|step| step.id == *id);
+                let fault = fault.map(|step| (step.at_ms, step.fault.name()));
+                let remedy = plan.remedies.iter().find(|step| step.id == *id);
+                let planned = fault.or(remedy.map(|step| (step.at_ms, step.remedy.name())));
+                let mut steps = self.timeline.iter();
+                let is_named =
+                    |step: &Step| step.id.as_ref().is_some_and(|named| named.value == *id);
+                let named = steps.clone().find(|step| is_named(step));
+                let step = named
+                    .or_else(|| steps.find(|step| Some((step.at.value, step.name())) == planned));
+                step.map(Step::place)
+            }
+        }
     }
 
     /// Its cause, or `benign`.

@@ -4,10 +4,11 @@
 //! left alone.
 
 use crate::http::get::{Client, GetError, Url};
+use firedrill_detector::text::printable;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -59,6 +60,9 @@ pub enum ProxyError {
         /// What is there.
         has: String,
     },
+    /// It was there.
+    #[error("proxy {0} was deleted")]
+    Gone(ProxyId),
     /// It lets nobody through.
     #[error("proxy {0} is disabled; enable it, as the workers have no Redis without it")]
     Off(ProxyId),
@@ -73,9 +77,6 @@ pub enum ProxyError {
         /// Their names.
         toxics: String,
     },
-    /// What a drill had it do was ended by somebody.
-    #[error("what proxy {0} was asked to do was changed meanwhile, and not by the drill")]
-    Changed(ProxyId),
     /// It cannot be asked.
     #[error("Toxiproxy: {0}")]
     Asked(#[from] GetError),
@@ -119,16 +120,98 @@ impl Toxic {
 }
 
 /// What Toxiproxy says of a proxy.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 struct Described {
     listen: String,
+    upstream: String,
     enabled: bool,
     toxics: Vec<Named>,
 }
 
-#[derive(Debug, Deserialize)]
+impl Described {
+    /// Sees that it lets its clients through, and does nothing to them.
+    fn is_idle(&self, id: &ProxyId) -> Result<(), ProxyError> {
+        if !self.enabled {
+            return Err(ProxyError::Off(id.clone()));
+        }
+        if self.toxics.is_empty() {
+            return Ok(());
+        }
+        let toxics: Vec<&str> = self.toxics.iter().map(|one| one.name.as_str()).collect();
+        Err(ProxyError::Busy {
+            proxy: id.clone(),
+            toxics: printable(&toxics.join(", ")).into_owned(),
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 struct Named {
     name: String,
+    /// What it does, and to what.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+impl Named {
+    fn is_ours(&self) -> bool {
+        self.name.starts_with(NAMES)
+    }
+}
+
+/// How a proxy was at a look.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Seen(Option<Described>);
+
+impl Seen {
+    /// What is another than it was at an earlier look, in words.
+    pub(crate) fn differs(&self, was: &Self) -> Vec<String> {
+        let (is, was) = match (&self.0, &was.0) {
+            (Some(is), Some(was)) => (is, was),
+            (None, Some(_)) => return vec!["was deleted".to_owned()],
+            (Some(_), None) => return vec!["is there again".to_owned()],
+            (None, None) => return Vec::new(),
+        };
+        let mut saw = Vec::new();
+        if is.enabled != was.enabled {
+            let what = if is.enabled { "enabled" } else { "disabled" };
+            saw.push(format!("was {what}"));
+        }
+        if is.upstream != was.upstream {
+            saw.push(format!("was led to {}", printable(&is.upstream)));
+        }
+        if is.listen != was.listen {
+            saw.push(format!("was made to listen at {}", printable(&is.listen)));
+        }
+        let find = |all: &[Named], name: &str| all.iter().find(|one| one.name == name).cloned();
+        for toxic in &is.toxics {
+            let name = printable(&toxic.name);
+            match find(&was.toxics, &toxic.name) {
+                None => saw.push(format!("toxic {name} was added")),
+                Some(before) if before != *toxic => saw.push(format!("toxic {name} was changed")),
+                Some(_) => {}
+            }
+        }
+        let gone = was.toxics.iter();
+        let gone = gone.filter(|toxic| find(&is.toxics, &toxic.name).is_none());
+        saw.extend(gone.map(|toxic| format!("toxic {} was removed", printable(&toxic.name))));
+        saw
+    }
+
+    /// Whether it lets its clients through, and does nothing of ours to them.
+    pub(crate) fn is_free_of_ours(&self) -> bool {
+        let described = self.0.as_ref();
+        described.is_some_and(|is| is.enabled && !is.toxics.iter().any(Named::is_ours))
+    }
+
+    /// The same without toxics of ours.
+    pub(crate) fn without_ours(&self) -> Self {
+        let mut seen = self.clone();
+        if let Some(described) = &mut seen.0 {
+            described.toxics.retain(|toxic| !toxic.is_ours());
+        }
+        seen
+    }
 }
 
 impl Proxy {
@@ -153,16 +236,7 @@ impl Proxy {
                 });
             }
         };
-        if !described.enabled {
-            return Err(ProxyError::Off(id));
-        }
-        if !described.toxics.is_empty() {
-            let toxics: Vec<String> = described.toxics.into_iter().map(|one| one.name).collect();
-            return Err(ProxyError::Busy {
-                proxy: id,
-                toxics: toxics.join(", "),
-            });
-        }
+        described.is_idle(&id)?;
         Ok(Self {
             place: reached_at(&described.listen, api),
             id,
@@ -197,21 +271,26 @@ impl Proxy {
         Ok(())
     }
 
-    /// Whether it still does this, and nothing else.
+    /// How it is now, when it lets its clients through, and does nothing to them.
     ///
     /// # Errors
-    /// [`ProxyError::Changed`] when it does not; and when Toxiproxy cannot be asked.
-    pub(crate) async fn does_still(&self, toxics: &[Toxic]) -> Result<(), ProxyError> {
-        let meant: BTreeSet<String> = toxics.iter().map(Toxic::name).collect();
-        let described = described(&self.client, &self.api, &self.id.name).await?;
-        let is_so = described.is_some_and(|described| {
-            let has = described.toxics.into_iter().map(|toxic| toxic.name);
-            described.enabled && has.collect::<BTreeSet<String>>() == meant
-        });
-        match is_so {
-            true => Ok(()),
-            false => Err(ProxyError::Changed(self.id.clone())),
+    /// [`ProxyError`]: it does not, or is not there any more.
+    pub(crate) async fn idle(&self) -> Result<Seen, ProxyError> {
+        let seen = self.look().await?;
+        match &seen.0 {
+            Some(described) => described.is_idle(&self.id)?,
+            None => return Err(ProxyError::Gone(self.id.clone())),
         }
+        Ok(seen)
+    }
+
+    /// How it is now.
+    ///
+    /// # Errors
+    /// When Toxiproxy cannot be asked.
+    pub(crate) async fn look(&self) -> Result<Seen, ProxyError> {
+        let described = described(&self.client, &self.api, &self.id.name);
+        described.await.map(Seen)
     }
 
     /// Removes what is ours on it; one that is gone has nothing of ours.
@@ -219,14 +298,18 @@ impl Proxy {
     /// # Errors
     /// When Toxiproxy cannot be asked, or refuses.
     pub(crate) async fn heal(&self) -> Result<(), ProxyError> {
-        heal(&self.client, &self.api, &self.id.name).await
+        let healed = heal(&self.client, &self.api, &self.id.name).await;
+        healed.map(drop)
     }
 }
 
-async fn heal(client: &Client, api: &Url, name: &str) -> Result<(), ProxyError> {
+/// Answers whether there was anything to remove.
+async fn heal(client: &Client, api: &Url, name: &str) -> Result<bool, ProxyError> {
+    let mut had_any = false;
     let described = described(client, api, name).await?;
     let toxics = described.map_or_else(Vec::new, |described| described.toxics);
-    for toxic in toxics.iter().filter(|toxic| toxic.name.starts_with(NAMES)) {
+    for toxic in toxics.iter().filter(|toxic| toxic.is_ours()) {
+        had_any = true;
         let page = page(api, &[name, "toxics", &toxic.name]);
         match client.delete(&page, ANSWERS_WITHIN).await {
             // Somebody was faster.
@@ -236,14 +319,14 @@ async fn heal(client: &Client, api: &Url, name: &str) -> Result<(), ProxyError> 
             other => other?,
         }
     }
-    Ok(())
+    Ok(had_any)
 }
 
 /// Removes what a drill has left on a proxy. For those who have no runtime, and for those who are in one.
 ///
 /// # Errors
 /// When Toxiproxy cannot be asked, or refuses.
-pub(crate) fn undo(proxy: &ProxyId) -> io::Result<()> {
+pub(crate) fn undo(proxy: &ProxyId) -> io::Result<bool> {
     let api: Url = proxy.api.parse().map_err(io::Error::other)?;
     let name = proxy.name.clone();
     let asking = std::thread::spawn(move || {
@@ -319,6 +402,36 @@ mod tests {
         ] {
             assert_eq!(reached_at(listen, &api), place);
         }
+    }
+
+    #[test]
+    fn what_is_another_than_it_was_is_told() {
+        let seen = |text: &str| Seen(serde_json::from_str(text).unwrap());
+        let of = |enabled: bool, toxics: &str| {
+            seen(&format!(
+                r#"{{ "name": "redis", "listen": "127.0.0.1:1", "upstream": "127.0.0.1:2", "enabled": {enabled}, "toxics": [{toxics}] }}"#
+            ))
+        };
+        let ours = r#"{ "name": "firedrill-latency-upstream", "type": "latency", "stream": "upstream", "toxicity": 1, "attributes": { "latency": 61 } }"#;
+        let theirs = r#"{ "name": "mine", "type": "timeout", "stream": "upstream", "toxicity": 1, "attributes": {} }"#;
+        let was = of(true, ours);
+        assert_eq!(was.differs(&was), [""; 0]);
+        assert!(!was.is_free_of_ours());
+        assert_eq!(
+            of(false, theirs).differs(&was),
+            [
+                "was disabled",
+                "toxic mine was added",
+                "toxic firedrill-latency-upstream was removed"
+            ]
+        );
+        let less = of(true, &ours.replace("61", "0"));
+        let changed = "toxic firedrill-latency-upstream was changed";
+        assert_eq!(less.differs(&was), [changed]);
+        assert!(of(true, theirs).is_free_of_ours() && !of(false, "").is_free_of_ours());
+        assert_eq!(was.without_ours(), of(true, ""));
+        assert_eq!(Seen(None).differs(&was), ["was deleted"]);
+        assert_eq!(was.differs(&Seen(None)), ["is there again"]);
     }
 
     #[test]

@@ -3,15 +3,17 @@
 //! Each drill has a [`Home`], a directory of its own with a [`Journal`] in it. The end of a drill, `firedrill clean` and the
 //! [`reaper`](crate::reaper) undo what is open there, the newest first, in one way; doing it twice does no harm.
 
+mod account;
 mod home;
 mod journal;
 
-pub use home::{Home, clear, end_processes};
+pub use crate::program::Undone;
+pub use account::{Account, Facts, Ran, Replicated};
+pub use home::{Cleared, Home, clear, end_processes};
 pub use journal::{Journal, JournalError, Open, read};
 
 use crate::files::shown;
-use crate::kubernetes::{self, DeploymentId};
-use crate::lever::{Lever, LifeLever, LinkLever, ProcessLever, QueueLever, RedisLever};
+use crate::kubernetes::{self, DeploymentId, Named};
 use crate::owner::{Fate, Owner};
 use crate::pidfd;
 use crate::redis_server::docker::guest::{self, GuestId, MemoryLimit};
@@ -20,7 +22,7 @@ use crate::toxiproxy::{self, ProxyId};
 use firedrill_detector::text::printable;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -70,11 +72,18 @@ pub enum Undo {
     Thaw {
         /// Which one.
         container: GuestId,
+        /// When it had been started last, as Docker says: one that was started again has been in somebody else's hands since. `None`: it did
+        /// not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        started: Option<String>,
     },
     /// A container of the team's that the drill has ended is started.
     StartContainer {
         /// Which one.
         container: GuestId,
+        /// The same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        started: Option<String>,
     },
     /// What the drill has had a Toxiproxy do ends.
     Toxics {
@@ -87,6 +96,9 @@ pub enum Undo {
         container: GuestId,
         /// How much.
         limit: MemoryLimit,
+        /// How much the drill has left it; `None`: it has not changed that yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<MemoryLimit>,
     },
     /// A deployment of the team's wants as many pods as it did.
     Replicas {
@@ -94,6 +106,8 @@ pub enum Undo {
         deployment: DeploymentId,
         /// How many.
         replicas: u32,
+        /// How many the drill may have left it wanting.
+        left: BTreeSet<u32>,
     },
     /// A deployment of the team's has the release that it had.
     Images {
@@ -137,233 +151,6 @@ impl Setting {
     }
 }
 
-/// What pulling a lever means for the journal.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// What will have to be undone from then on. To be written down before.
-    pub owes: Vec<Undo>,
-    /// What it undoes, or what needs no undoing once it was pulled.
-    pub pays: Vec<Undo>,
-}
-
-/// What there is to know when a lever is about to be pulled.
-#[derive(Debug)]
-pub struct Facts {
-    /// The living processes that it is pulled on.
-    pub processes: Vec<Owner>,
-    /// The containers of the team's that it is pulled on, whether they run or not.
-    pub guests: Vec<GuestId>,
-    /// The proxy of the team's that they go through.
-    pub proxy: Option<ProxyId>,
-    /// How much memory those of them may take that get less.
-    pub limits: Vec<(GuestId, MemoryLimit)>,
-    /// The deployment of the team's whose pods they are.
-    pub replicated: Option<Replicated>,
-    /// The drill's Redis.
-    pub redis: Where,
-    /// Its process, if that is ours and runs.
-    pub server: Option<Owner>,
-    /// Its `maxmemory`.
-    pub maxmemory: String,
-}
-
-/// A deployment of the team's when a lever is about to be pulled on its pods.
-#[derive(Debug)]
-pub struct Replicated {
-    /// Which one.
-    pub deployment: DeploymentId,
-    /// How many pods it wanted before the drill.
-    pub replicas: u32,
-    /// The image of each of its containers before the drill, by name.
-    pub images: BTreeMap<String, String>,
-    /// Whether it wants as many again once the lever was pulled.
-    pub is_whole_then: bool,
-}
-
-impl Account {
-    /// Of a lever that is about to be pulled.
-    #[must_use]
-    pub fn of(lever: &Lever, mut facts: Facts) -> Self {
-        let mut of_guests = Self::of_guests(lever, &std::mem::take(&mut facts.guests));
-        let limits = std::mem::take(&mut facts.limits).into_iter();
-        let limits = limits.map(|(container, limit)| Undo::Memory { container, limit });
-        of_guests.owes.extend(limits);
-        let of_pods = facts.replicated.take().map(|of| Self::of_pods(lever, of));
-        let of_pods = of_pods.unwrap_or_default();
-        let Self { owes, pays } = Self::of_ours(lever, facts);
-        Self {
-            owes: [owes, of_guests.owes, of_pods.owes].concat(),
-            pays: [pays, of_guests.pays, of_pods.pays].concat(),
-        }
-    }
-
-    /// Of what it does to a deployment of the team's: it wants as many pods in the end as it did, of the release that it had.
-    fn of_pods(lever: &Lever, of: Replicated) -> Self {
-        let Replicated {
-            deployment,
-            replicas,
-            images,
-            is_whole_then,
-        } = of;
-        let scaled = Undo::Replicas {
-            deployment: deployment.clone(),
-            replicas,
-        };
-        let released = Undo::Images { deployment, images };
-        let back = |undo: Undo, is_back: bool| Self {
-            pays: is_back.then(|| undo.clone()).into_iter().collect(),
-            owes: vec![undo],
-        };
-        match lever {
-            Lever::Process(
-                ProcessLever::Kill | ProcessLever::Terminate { .. } | ProcessLever::Restart,
-            )
-            | Lever::Members { .. } => back(scaled, is_whole_then),
-            Lever::Process(ProcessLever::Deploy { boots }) => back(released, *boots),
-            // Nothing else is done to them.
-            _ => Self::default(),
-        }
-    }
-
-    /// Of what it does to containers of the team's: they are left as they were found, running.
-    fn of_guests(lever: &Lever, guests: &[GuestId]) -> Self {
-        let thaw = |container: &GuestId| Undo::Thaw {
-            container: container.clone(),
-        };
-        let start = |container: &GuestId| Undo::StartContainer {
-            container: container.clone(),
-        };
-        let thawed: Vec<Undo> = guests.iter().map(thaw).collect();
-        let started: Vec<Undo> = guests.iter().map(start).collect();
-        let (owes, pays) = match lever {
-            Lever::Process(ProcessLever::Stop) => (thawed, Vec::new()),
-            Lever::Process(ProcessLever::Continue) => (Vec::new(), thawed),
-            Lever::Process(ProcessLever::Kill | ProcessLever::Terminate { .. }) => {
-                (started, thawed)
-            }
-            // One that dies of it is started again.
-            Lever::Life(LifeLever::Leak { .. }) => (started, Vec::new()),
-            // It is down for a moment, and nobody else would start it.
-            Lever::Process(ProcessLever::Restart) => (started.clone(), [started, thawed].concat()),
-            // Nothing else is done to them.
-            _ => (Vec::new(), Vec::new()),
-        };
-        Self { owes, pays }
-    }
-
-    /// Of what it does to what is the drill's own.
-    fn of_ours(lever: &Lever, facts: Facts) -> Self {
-        let Facts {
-            processes,
-            guests: _,
-            proxy,
-            limits: _,
-            replicated: _,
-            redis,
-            server,
-            maxmemory,
-        } = facts;
-        let go_on = |processes: Vec<Owner>| -> Vec<Undo> {
-            let each = processes.into_iter();
-            each.map(|process| Undo::Continue { process }).collect()
-        };
-        let are_gone = |processes: Vec<Owner>| -> Vec<Undo> {
-            let ended = processes.iter().cloned();
-            let ended: Vec<Undo> = ended.map(|process| Undo::End { process }).collect();
-            [ended, go_on(processes)].concat()
-        };
-        let owes = |owes| Self {
-            owes,
-            pays: Vec::new(),
-        };
-        let pays = |pays| Self {
-            owes: Vec::new(),
-            pays,
-        };
-        let memory = Undo::Setting {
-            redis: redis.clone(),
-            setting: Setting::Maxmemory,
-            value: maxmemory,
-        };
-        let server: Vec<Owner> = server.into_iter().collect();
-        match lever {
-            // They are in processes of ours, and go with them; who was started is noted when it is there.
-            Lever::Handler(_)
-            | Lever::Resource { .. }
-            | Lever::Clock(_)
-            | Lever::Life(_)
-            | Lever::Load(_)
-            | Lever::Again { .. }
-            | Lever::Point(_)
-            | Lever::Scrape { .. }
-            | Lever::Exporters { .. }
-            | Lever::SlowScrapes { .. }
-            | Lever::Process(ProcessLever::Quiet) => Self::default(),
-            // Links of ours go with us; the team's proxy does not.
-            Lever::Link(what) => {
-                let toxics = proxy.into_iter().map(|proxy| Undo::Toxics { proxy });
-                match what {
-                    LinkLever::Heal => pays(toxics.collect()),
-                    _ => owes(toxics.collect()),
-                }
-            }
-            Lever::Process(ProcessLever::Stop | ProcessLever::Throttle { .. }) => {
-                owes(go_on(processes))
-            }
-            Lever::Process(ProcessLever::Continue | ProcessLever::Unthrottle) => {
-                pays(go_on(processes))
-            }
-            Lever::Process(
-                ProcessLever::Kill
-                | ProcessLever::Terminate { .. }
-                | ProcessLever::Restart
-                | ProcessLever::Deploy { .. },
-            )
-            | Lever::Members { .. } => pays(are_gone(processes)),
-            Lever::Redis(RedisLever::Stop) => owes(go_on(server)),
-            Lever::Redis(RedisLever::Continue) => pays(go_on(server)),
-            Lever::Redis(
-                RedisLever::Kill { .. }
-                | RedisLever::Start { .. }
-                | RedisLever::Restore
-                | RedisLever::LosePrimary,
-            ) => pays(are_gone(server)),
-            Lever::Redis(RedisLever::Fill | RedisLever::Limit { .. }) => owes(vec![memory]),
-            Lever::Redis(RedisLever::Drain) => pays(vec![memory]),
-            // What became of tasks is not undone: they are the drill's, and go with its keys.
-            Lever::Tasks { .. } | Lever::Locks { .. } => Self::default(),
-            // Done to the drill's own alone, and gone with it.
-            Lever::Redis(
-                RedisLever::Demote
-                | RedisLever::Promote
-                | RedisLever::Raise { .. }
-                | RedisLever::FlushScripts
-                | RedisLever::LookForScripts
-                | RedisLever::LimitClients { .. }
-                | RedisLever::AdmitClients
-                | RedisLever::Deny(_)
-                | RedisLever::Allow
-                | RedisLever::RunScript
-                | RedisLever::KillScript
-                | RedisLever::Snapshot
-                | RedisLever::Look
-                | RedisLever::LagReplica
-                | RedisLever::PromoteReplica,
-            ) => Self::default(),
-            Lever::Queue { queue, what } => {
-                let queue = queue.clone();
-                let unpause = vec![Undo::Unpause { redis, queue }];
-                match what {
-                    QueueLever::Pause => owes(unpause),
-                    QueueLever::Unpause => pays(unpause),
-                    // Done to the drill's own alone, and gone with it.
-                    QueueLever::LoseLeases | QueueLever::Garble { .. } => Self::default(),
-                }
-            }
-        }
-    }
-}
-
 impl Undo {
     /// The token of the claim on the Redis that was given, if it is to be done there.
     #[must_use]
@@ -389,7 +176,15 @@ impl Undo {
     /// Whether both undo the same. What a setting or a limit is set back to is known by the first that changed it.
     fn is_as(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Memory { container, .. }, Self::Memory { container: of, .. }) => container == of,
+            (Self::Memory { container, .. }, Self::Memory { container: of, .. })
+            | (Self::Thaw { container, .. }, Self::Thaw { container: of, .. })
+            | (
+                Self::StartContainer { container, .. },
+                Self::StartContainer { container: of, .. },
+            ) => container == of,
+            (Self::Replicas { deployment, .. }, Self::Replicas { deployment: of, .. }) => {
+                deployment == of
+            }
             (
                 Self::Setting { redis, setting, .. },
                 Self::Setting {
@@ -402,31 +197,105 @@ impl Undo {
         }
     }
 
+    /// What is to be undone once this is done where `earlier`, which undoes the same, is open; `None`: the same as before. How it was
+    /// before the drill is known by the earlier one, and how the drill has left it by the later.
+    fn on_top_of(&self, earlier: &Self) -> Option<Self> {
+        match (self, earlier) {
+            (
+                Self::Memory {
+                    container,
+                    left: left @ Some(_),
+                    ..
+                },
+                Self::Memory { limit, .. },
+            ) => Some(Self::Memory {
+                container: container.clone(),
+                limit: *limit,
+                left: *left,
+            }),
+            (Self::Replicas { .. } | Self::Thaw { .. } | Self::StartContainer { .. }, earlier)
+                if self != earlier =>
+            {
+                Some(self.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is done to what is the team's, and outlives the drill.
+    #[must_use]
+    pub fn is_for_others(&self) -> bool {
+        matches!(
+            self,
+            Self::Thaw { .. }
+                | Self::StartContainer { .. }
+                | Self::Toxics { .. }
+                | Self::Memory { .. }
+                | Self::Replicas { .. }
+                | Self::Images { .. }
+        )
+    }
+
+    /// Whether it is done to this container of the team's.
+    #[must_use]
+    pub fn is_about_container(&self, id: &GuestId) -> bool {
+        match self {
+            Self::Thaw { container, .. }
+            | Self::StartContainer { container, .. }
+            | Self::Memory { container, .. } => container == id,
+            _ => false,
+        }
+    }
+
+    /// Whether it is done to the team's deployment of this name.
+    #[must_use]
+    pub fn is_about_deployment(&self, named: &Named) -> bool {
+        match self {
+            Self::Replicas { deployment, .. } | Self::Images { deployment, .. } => {
+                deployment.is_named(named)
+            }
+            _ => false,
+        }
+    }
+
     /// Does it, where it is to be done on this machine. `owner` is the firedrill whose journal it is from: no process that
     /// it cannot have started is touched.
-    fn here(&self, owner: &Owner) -> io::Result<()> {
+    fn here(&self, owner: &Owner) -> io::Result<Undone> {
+        let done = |()| Undone::Done;
         match self {
             Self::End { process } => {
                 pidfd::end(process.pid(), || is_ours(process, owner))?;
-                end_group(process, owner)
+                end_group(process, owner).map(done)
             }
             Self::Continue { process } => {
                 let sent = pidfd::send(process.pid(), Signal::CONT, || is_ours(process, owner));
-                sent.map(drop)
+                sent.map(|_| Undone::Done)
             }
-            Self::Container { name } => docker::remove(name),
-            Self::Thaw { container } => guest::undo("unpause", container),
-            Self::StartContainer { container } => guest::undo("start", container),
-            Self::Toxics { proxy } => toxiproxy::undo(proxy),
-            Self::Memory { container, limit } => guest::set_memory_back(container, *limit),
+            Self::Container { name } => docker::remove(name).map(done),
+            Self::Thaw { container, started } => {
+                guest::undo("unpause", container, started.as_deref())
+            }
+            Self::StartContainer { container, started } => {
+                guest::undo("start", container, started.as_deref())
+            }
+            Self::Toxics { proxy } => toxiproxy::undo(proxy).map(|had_any| match had_any {
+                true => Undone::Done,
+                false => Undone::Needless,
+            }),
+            Self::Memory {
+                container,
+                limit,
+                left,
+            } => guest::set_memory_back(container, *limit, *left),
             Self::Replicas {
                 deployment,
                 replicas,
-            } => kubernetes::set_replicas_back(deployment, *replicas),
+                left,
+            } => kubernetes::set_replicas_back(deployment, *replicas, left),
             Self::Images { deployment, images } => kubernetes::set_images_back(deployment, images),
-            Self::TargetsFile { path } => remove_targets(path),
+            Self::TargetsFile { path } => remove_targets(path).map(done),
             // With the server that it was done to, or by whoever cleans the one that was given.
-            Self::Unpause { .. } | Self::Setting { .. } => Ok(()),
+            Self::Unpause { .. } | Self::Setting { .. } => Ok(Undone::Needless),
         }
     }
 }
@@ -443,8 +312,8 @@ impl fmt::Display for Undo {
                 write!(f, "set {name} of Redis back to {value}")
             }
             Self::Container { name } => write!(f, "remove container {name}"),
-            Self::Thaw { container } => write!(f, "let container {container} go on"),
-            Self::StartContainer { container } => write!(f, "start container {container}"),
+            Self::Thaw { container, .. } => write!(f, "let container {container} go on"),
+            Self::StartContainer { container, .. } => write!(f, "start container {container}"),
             Self::Toxics { proxy } => write!(f, "remove toxics of proxy {proxy}"),
             Self::Memory { container, .. } => {
                 write!(f, "give container {container} its memory back")
@@ -452,6 +321,7 @@ impl fmt::Display for Undo {
             Self::Replicas {
                 deployment,
                 replicas,
+                ..
             } => write!(f, "scale {deployment} back to {replicas}"),
             Self::Images { deployment, .. } => write!(f, "give {deployment} its image back"),
             Self::TargetsFile { path } => write!(f, "remove {}", shown(path)),

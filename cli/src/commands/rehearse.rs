@@ -81,7 +81,10 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
         live::leaves_redis_alone(address, [&plan])?;
     }
     let one = Jobs::Fixed(std::num::NonZeroUsize::MIN);
-    let (workers, _) = target::workers(&args.target, [&plan], (args.speed, one), &redis)?;
+    let (workers, _) = {
+        let played = ([&plan], &named.scenarios[..]);
+        target::workers(&args.target, played, (args.speed, one), &redis)?
+    };
     let start = window::Start::of(args)?;
     let begins = start.begins(&plan, speed, (args.blind, drawn_by))?;
     heard::can_be_heard(&args.alerts, (args.speed, 1))?;

@@ -73,7 +73,10 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     gates.plans(plans.iter().cloned().zip(files), "live")?;
     let redis = live::redis_source(&args.server)?;
     let asked = (args.speed, args.jobs);
-    let (workers, speed) = target::workers(&args.target, &plans, asked, &redis)?;
+    let (workers, speed) = {
+        let played = (&plans, &named.scenarios[..]);
+        target::workers(&args.target, played, asked, &redis)?
+    };
     let pace = (speed, plans.len());
     let alerts = heard::sources(&args.alerts, &rules.set, pace, terminal)?;
     heard::targets_are_free(&args.alerts, plans.len())?;

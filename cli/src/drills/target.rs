@@ -2,7 +2,9 @@
 
 use crate::args::{Jobs, Speed, Target, ToxiproxyName};
 use crate::failure::Failure;
+use crate::inputs::{self, Source};
 use firedrill_detector::text::counted;
+use firedrill_sim::cleanup::owed_to_others;
 use firedrill_sim::drill;
 use firedrill_sim::engine::live::{Crew, How, Started, Template, Theirs, Workers};
 use firedrill_sim::http::get::Url;
@@ -10,12 +12,14 @@ use firedrill_sim::kubernetes::{self, Deployment, KubeError, Named};
 use firedrill_sim::plan::{Ours, Plan};
 use firedrill_sim::program;
 use firedrill_sim::redis_server::docker;
-use firedrill_sim::redis_server::docker::guest::{Guest, GuestError};
+use firedrill_sim::redis_server::docker::guest::{Guest, GuestError, GuestId};
 use firedrill_sim::redis_server::private::RedisSource;
 use firedrill_sim::toxiproxy::{Proxy, ProxyError};
+use firedrill_sim::undo::Undo;
+use std::fmt::Display;
 use std::path::PathBuf;
 
-/// Who works in the drills of `plans` on `redis`, and how fast they go. Workers of the team's own know no clock but the real one,
+/// Who works in the drills of `plans`, which were read from `sources`, on `redis`, and how fast they go. Workers of the team's own know no clock but the real one,
 /// and one drill at a time has them.
 ///
 /// # Errors
@@ -23,7 +27,7 @@ use std::path::PathBuf;
 /// are not as many containers, pods or pages of metrics as processes, or the owner of a container or a deployment has not agreed.
 pub(crate) fn workers<'p>(
     target: &Target,
-    plans: impl IntoIterator<Item = &'p Plan>,
+    (plans, sources): (impl IntoIterator<Item = &'p Plan>, &[Source]),
     (speed, jobs): (Speed, Jobs),
     redis: &RedisSource,
 ) -> Result<(Workers, Speed), Failure> {
@@ -46,9 +50,10 @@ pub(crate) fn workers<'p>(
     }
     let plans: Vec<&Plan> = plans.into_iter().collect();
     for plan in &plans {
-        refuse(plan, "workers of firedrill's", &plan.needs_our_workers(own))?;
+        let of = (*plan, sources);
+        refuse(of, "workers of firedrill's", &plan.needs_our_workers(own))?;
         let started = plan.needs_started_workers(own, target.toxiproxy.is_some());
-        refuse(plan, "workers that firedrill has started", &started)?;
+        refuse(of, "workers that firedrill has started", &started)?;
     }
     let how = if let Some(command) = &target.worker_cmd {
         How::Command(Started {
@@ -61,7 +66,7 @@ pub(crate) fn workers<'p>(
         })
     } else if let Some(named) = &target.worker_kube {
         is_on_given(redis, "--worker-kube: pods")?;
-        How::Pods(pods(named, &plans)?)
+        How::Pods(pods(named, &plans, sources)?)
     } else {
         is_on_given(redis, "--worker-docker: containers")?;
         How::Containers(containers(&target.worker_docker, &plans)?)
@@ -91,13 +96,17 @@ pub(crate) fn can_play(target: &Target, plan: &Plan) -> bool {
 }
 
 /// Refuses a scenario that only certain workers can play.
-fn refuse(plan: &Plan, whose: &str, needs: &[Ours]) -> Result<(), Failure> {
+fn refuse((plan, sources): (&Plan, &[Source]), whose: &str, needs: &[Ours]) -> Result<(), Failure> {
     if needs.is_empty() {
         return Ok(());
     }
-    let lines = needs
-        .iter()
-        .map(|of| format!("\n    {}: {}; instead: {}", of.what, of.why, of.instead));
+    let lines = needs.iter().map(|need| {
+        let place = inputs::place(sources, plan, &need.of);
+        let Ours {
+            what, why, instead, ..
+        } = need;
+        format!("\n    {place}{what}: {why}; instead: {instead}")
+    });
     Err(Failure::usage(format!(
         "{}: this scenario needs {whose}, and these are your own:{}",
         plan.name,
@@ -125,7 +134,11 @@ fn asked<T>(asks: impl Future<Output = T>) -> Result<T, Failure> {
 }
 
 /// The deployment that is meant, with a pod for each process that each scenario begins with.
-fn pods(named: &Named, plans: &[&Plan]) -> Result<Crew, Failure> {
+fn pods(named: &Named, plans: &[&Plan], sources: &[Source]) -> Result<Crew, Failure> {
+    let is_left = |undo: &Undo| undo.is_about_deployment(named);
+    if let Some(left) = left_behind(is_left)? {
+        return Err(to_be_cleaned(named, &left));
+    }
     let kubectl = program::on_path(kubernetes::PROGRAM);
     let kubectl =
         kubectl.map_err(|error| Failure::environment(format!("--worker-kube: {error}")))?;
@@ -148,10 +161,23 @@ fn pods(named: &Named, plans: &[&Plan]) -> Result<Crew, Failure> {
         }
         if !found.recreates() {
             let whose = "a deployment that replaces all of its pods at once";
-            refuse(plan, whose, &plan.needs_pods_to_go_first())?;
+            refuse((*plan, sources), whose, &plan.needs_pods_to_go_first())?;
         }
     }
     Ok(Crew::of(found))
+}
+
+/// What a firedrill that is gone has still to undo, if it is about what is meant.
+fn left_behind(is_meant: impl Fn(&Undo) -> bool) -> Result<Option<Undo>, Failure> {
+    let owed = owed_to_others().map_err(Failure::environment)?;
+    Ok(owed.into_iter().find(is_meant))
+}
+
+/// What is about to take part is as a drill has left it that was ended before it could clean up.
+fn to_be_cleaned(what: &dyn Display, left: &Undo) -> Failure {
+    Failure::refused(format!(
+        "{what} is as a firedrill left it that was ended before it could clean up (to do: {left})\n    type: firedrill clean"
+    ))
 }
 
 /// A number of worker processes, for people.
@@ -170,11 +196,28 @@ fn containers(words: &[String], plans: &[&Plan]) -> Result<Vec<Guest>, Failure> 
         Failure::environment("--worker-docker: there is no `docker` on PATH that a daemon answers")
     })?;
     let found = asked(Guest::find(&docker, words))?;
-    let found = found.map_err(|error| match error {
-        GuestError::NoConsent(_) => Failure::refused(error),
-        GuestError::Twice(_) => Failure::usage(format!("--worker-docker: {error}")),
-        _ => Failure::environment(error),
-    })?;
+    let left = |id: &GuestId| left_behind(|undo| undo.is_about_container(id));
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            if let GuestError::NotRunning { id, name, .. } = &error
+                && let Some(left) = left(id)?
+            {
+                return Err(to_be_cleaned(&format_args!("container {name}"), &left));
+            }
+            return Err(match error {
+                GuestError::NoConsent(_) => Failure::refused(error),
+                GuestError::Twice(_) => Failure::usage(format!("--worker-docker: {error}")),
+                _ => Failure::environment(error),
+            });
+        }
+    };
+    for guest in &found {
+        if let Some(left) = left(&guest.id)? {
+            let what = format_args!("container {}", guest.name);
+            return Err(to_be_cleaned(&what, &left));
+        }
+    }
     for plan in plans {
         let (processes, count) = (plan.processes().len(), found.len());
         if processes != count {

@@ -250,6 +250,71 @@ fn what_cannot_be_listened_to_is_refused_before_anything_begins() {
     assert_eq!(fs::read_to_string(at.join("targets.json")).unwrap(), "[]");
 }
 
+/// Why a drill that a whole stand tells of is inconclusive when this is done to the stand so many seconds after its beginning.
+fn meddled(after_s: u64, meddle: impl FnOnce(&mut Stand)) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    let webhook = free();
+    let mut stand = Stand::start(dir.path(), webhook);
+    let mut drill = begun(
+        dir.path(),
+        &[
+            ["--webhook-listen", &webhook.to_string()],
+            ["--prometheus", &stand.prometheus()],
+            ["--alertmanager-url", &stand.alertmanager()],
+        ],
+    );
+    std::thread::sleep(std::time::Duration::from_secs(after_s));
+    meddle(&mut stand);
+    let ended = drill.0.wait().unwrap();
+    let (result, told) = result(dir.path());
+    let drill = &result["drills"][0];
+    assert_eq!(drill["verdict"], "inconclusive", "{told}");
+    assert_eq!(ended.code(), Some(3), "{told}");
+    drill["inconclusive"].to_string()
+}
+
+#[test]
+fn a_prometheus_and_an_alertmanager_that_are_restarted_meanwhile_leave_no_verdict() {
+    need!("redis-server");
+    need!("prometheus");
+    need!("prometheus-alertmanager");
+    // After the fault, and before the alert is due.
+    let why = meddled(22, Stand::restarts);
+    for source in ["prometheus", "alertmanager"] {
+        let told = format!("{source}: it was restarted by 0:2");
+        assert!(why.contains(&told), "{why}");
+    }
+}
+
+#[test]
+fn a_silence_that_keeps_a_page_back_leaves_no_verdict() {
+    need!("redis-server");
+    need!("prometheus");
+    need!("prometheus-alertmanager");
+    need!("amtool");
+    let why = meddled(18, |stand| {
+        let silenced = Command::new("amtool")
+            .args([
+                "silence",
+                "add",
+                "alertname=~.+",
+                "--comment=quiet",
+                "--author=ada",
+            ])
+            .args(["--duration=10m"])
+            .arg(format!("--alertmanager.url={}", stand.alertmanager()))
+            .output()
+            .unwrap();
+        assert!(silenced.status.success(), "{silenced:?}");
+    });
+    assert!(
+        why.contains("NoWorker was kept back by alertmanager at 0:")
+            && why.contains("(silenced by "),
+        "{why}"
+    );
+}
+
 #[test]
 fn a_prometheus_that_dies_leaves_no_verdict() {
     need!("redis-server");

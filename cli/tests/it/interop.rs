@@ -8,6 +8,7 @@ pub(crate) mod containers;
 mod drills;
 mod exporter;
 mod goroutines;
+mod left_behind;
 #[expect(dead_code, reason = "the library's own tests use more of it")]
 #[path = "../../../asynq/tests/it/interop/peer.rs"]
 pub(crate) mod peer;
@@ -19,5 +20,5 @@ mod stock;
 #[path = "../../../asynq/tests/it/interop/table.rs"]
 mod table;
 pub(crate) mod team;
-mod toxiproxy;
+pub(crate) mod toxiproxy;
 mod worker;

@@ -7,7 +7,7 @@ mod silent;
 mod waiting;
 mod whole;
 
-use crate::support::{children, firedrill, need, said};
+use crate::support::{children, firedrill, need, project, said};
 use firedrill_reports::Record;
 use firedrill_reports::record::{Deed, Phase};
 use rustix::process::{Pid, Signal, kill_process};
@@ -233,6 +233,52 @@ fn people_are_paged_mend_it_and_read_what_they_did() {
             &["proven", "r.yml", "--runs", "moved", "--max-age", "1h"],
         );
         assert_eq!(code, Some(0), "{told}");
+    }
+}
+
+#[test]
+fn who_stops_it_before_anything_is_broken_is_told_that_nothing_could_page() {
+    need!("redis-server");
+    let mut room = Rehearsed::begin(&scenario(KILLED), &[]);
+    room.hears("its queues: ");
+    room.says("abort");
+    let (code, text, run, _dir) = room.ends();
+    assert_eq!(code, Some(5), "{text}");
+    let post_mortem = fs::read_to_string(run.join("post-mortem.md")).unwrap();
+    let told = "none: it ended before anything was broken that could page";
+    assert!(post_mortem.contains(told), "{post_mortem}");
+    for untrue in ["time to detect", "time to mitigate", "not done", "nobody"] {
+        let (times, _) = post_mortem.split_once("Tasks").unwrap();
+        assert!(!times.contains(untrue), "{untrue}: {post_mortem}");
+    }
+}
+
+/// The alert of the book's example is proven by it, and missed when it does not fire.
+#[test]
+fn the_alert_of_the_books_example_can_be_missed() {
+    let page = fs::read_to_string(project("docs/rehearsal.md")).unwrap();
+    let file = |info: &str| {
+        let (_, after) = page.split_once(&format!("```{info}\n")).unwrap();
+        after.split_once("```").unwrap().0
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let rules = file("yaml alerts.yml");
+    let never = rules.replace("== 0", "== -1");
+    assert_ne!(rules, never);
+    fs::write(dir.path().join("monday.yaml"), file("yaml monday.yaml")).unwrap();
+    for (rules, expected, word) in [(rules, 0, "PASSED"), (&never, 1, "MISSED")] {
+        fs::write(dir.path().join("alerts.yml"), rules).unwrap();
+        let words = [
+            "run",
+            "monday.yaml",
+            "--rules",
+            "alerts.yml",
+            "--engine",
+            "virtual",
+        ];
+        let (code, told, also) = said(dir.path(), &words);
+        assert_eq!(code, Some(expected), "{told}{also}");
+        assert!(told.contains(word), "{told}");
     }
 }
 

@@ -34,7 +34,7 @@ fn what_only_our_workers_can_do_is_refused_with_its_steps_and_what_would_do() {
     insta::assert_snapshot!(told, @"
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: ours: this scenario needs workers of firedrill's, and these are your own:
-        faults: boom (handler.fail): handlers of other workers do not know the plan; instead: worker.stop, worker.cpu-throttle or a link fault slow what they do; worker.kill ends it
+        s.yaml:13:32: faults: boom (handler.fail): handlers of other workers do not know the plan; instead: worker.stop, worker.cpu-throttle or a link fault slow what they do; worker.kill ends it
     ");
     assert!(!dir.path().join("runs").exists());
 }
@@ -153,13 +153,13 @@ fn pods_are_refused_what_kubernetes_has_no_word_for() {
     insta::assert_snapshot!(all, @"
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: ours: this scenario needs workers that firedrill has started, and these are your own:
-        faults: gone (worker.stop): Kubernetes has no signals for pods; instead: worker.kill or worker.terminate, with worker.restart
+        s.yaml:13:32: faults: gone (worker.stop): Kubernetes has no signals for pods; instead: worker.kill or worker.terminate, with worker.restart
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: ours: this scenario needs workers that firedrill has started, and these are your own:
-        faults: gone (worker.deploy-broken): a deployment has one release for all of its pods; instead: select: all
+        s.yaml:13:32: faults: gone (worker.deploy-broken): a deployment has one release for all of its pods; instead: select: all
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: ours: this scenario needs workers that firedrill has started, and these are your own:
-        faults: gone (link.reset): who runs already does not go over a link of ours; instead: name the proxy that they go through with --toxiproxy, or start the worker by --worker-cmd
+        s.yaml:13:32: faults: gone (link.reset): who runs already does not go over a link of ours; instead: name the proxy that they go through with --toxiproxy, or start the worker by --worker-cmd
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --worker-kube: pods that run already work on a Redis of yours; name it with --redis, a database with nothing in it but what they say of themselves
     error: invalid value 'mail' for '--worker-kube <NAMESPACE/DEPLOYMENT>': write NAMESPACE/DEPLOYMENT
@@ -195,8 +195,8 @@ fn containers_are_refused_what_only_workers_that_we_start_can_do() {
     insta::assert_snapshot!(all, @"
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: ours: this scenario needs workers that firedrill has started, and these are your own:
-        faults: gone (worker.quiet): it is done by signals to a process of ours; instead: worker.stop freezes a container
-        remedies: workers.scale (workers.scale): containers neither come nor are replaced by ours; instead: worker.terminate, with worker.restart
+        s.yaml:13:32: faults: gone (worker.quiet): it is done by signals to a process of ours; instead: worker.stop freezes a container
+        s.yaml:14:24: remedies: workers.scale (workers.scale): containers neither come nor are replaced by ours; instead: worker.terminate, with worker.restart
     rules: runbook.yml (built in); judge your own with --rules FILE...
     error: --worker-docker: containers that run already work on a Redis of yours; name it with --redis, a database with nothing in it but what they say of themselves
     error: the argument '--worker-docker <NAME>' cannot be used with '--worker-cmd <COMMAND>'

@@ -77,8 +77,11 @@ fn times(debrief: &Debrief) -> Facts {
         .paged
         .as_ref()
         .map(|paged| muted(format!("{} at {}", paged.alert, length(paged.at_ms))));
-    let nobody = || Cell::from(("nobody".to_owned(), Tone::Muted));
-    facts.push(("first page", paged.unwrap_or_else(nobody)));
+    let nobody = match debrief.is_early {
+        true => "none: it ended before anything was broken that could page",
+        false => "nobody",
+    };
+    facts.push(("first page", paged.unwrap_or_else(|| muted(nobody))));
     if debrief.paged.is_some() {
         facts.push(("time to acknowledge", ms(debrief.acknowledged_ms)));
     }
@@ -158,7 +161,7 @@ fn cause(record: &Record, debrief: &Debrief) -> Facts {
         let suspected = Cell::from((format!("{name}: {word}"), tone));
         facts.push(("suspected".to_owned(), suspected));
     }
-    if debrief.suspected.is_empty() {
+    if debrief.suspected.is_empty() && !debrief.is_early {
         facts.push((
             "suspected".to_owned(),
             Cell::from(("nothing".to_owned(), Tone::Warn)),

@@ -184,6 +184,9 @@ pub struct Hearing {
     pub targets: Option<Found>,
 }
 
+/// What a reason begins with why an alert is kept back, where a person has silenced it.
+pub const SILENCED: &str = "silenced by";
+
 /// So many alerts of others are named.
 pub const FOREIGN_MAX: usize = 20;
 

@@ -6,7 +6,7 @@ use super::listener::Listener;
 use super::poll::page;
 use super::teller::Instance;
 use crate::http::get::{Client, Url};
-use firedrill_reports::record::ToldState;
+use firedrill_reports::record::{SILENCED, ToldState};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -46,6 +46,12 @@ struct Status {
     muted_by: Vec<String>,
 }
 
+/// `alertmanagerStatus`: what it calls its uptime is when that began.
+#[derive(Deserialize)]
+struct Running {
+    uptime: String,
+}
+
 impl Alertmanager {
     pub(super) fn new(url: &Url) -> Self {
         Self { url: url.clone() }
@@ -65,6 +71,14 @@ impl Alertmanager {
         let alerts = self.alerts(client, Some(listener)).await?.into_iter();
         let instances = alerts.filter_map(|alert| instance(alert, listener));
         Ok(instances.collect())
+    }
+
+    /// When it was started, in its own words.
+    pub(super) async fn runs_since(&self, client: &Client) -> Option<String> {
+        let url = self.url.below("/api/v2/status");
+        let text = page((client, OPTION), &url, None).await.ok()?;
+        let status: Running = serde_json::from_str(&text).ok()?;
+        Some(status.uptime)
     }
 
     async fn alerts(
@@ -100,7 +114,7 @@ fn instance(alert: Alert, listener: &Listener) -> Option<Instance> {
         by.iter().map(|by| format!("{what} {by}")).collect()
     };
     let kept_back = [
-        named("silenced by", status.silenced_by),
+        named(SILENCED, status.silenced_by),
         named("inhibited by", status.inhibited_by),
         named("muted by", status.muted_by),
     ];

@@ -50,8 +50,16 @@ pub(super) fn date_ms(header: &str) -> Option<i64> {
 
 /// A time as Go writes it into JSON, Unix milliseconds; its zero is none.
 pub(super) fn moment_ms(text: &str) -> Option<i64> {
-    let ms = text.parse::<jiff::Timestamp>().ok()?.as_millisecond();
-    (ms > 0).then_some(ms)
+    moment(text).ok().flatten()
+}
+
+/// The same.
+///
+/// # Errors
+/// When it is no time.
+pub(super) fn moment(text: &str) -> Result<Option<i64>, jiff::Error> {
+    let ms = text.parse::<jiff::Timestamp>()?.as_millisecond();
+    Ok((ms > 0).then_some(ms))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::clock::Skew;
 use super::teller::{Changes, Instance, Teller};
+use super::{Acknowledged, Said};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_detector::text::printable;
 use firedrill_reports::record::{Away, Found, Heard, Hearing, Source, SourceKind};
@@ -39,7 +40,9 @@ struct State {
     last_ms: i64,
     /// What went wrong since.
     trouble: Option<String>,
-    tx: UnboundedSender<Heard>,
+    /// When it was started, in its own words.
+    runs_since: Option<String>,
+    tx: UnboundedSender<Said>,
 }
 
 impl Listener {
@@ -47,7 +50,7 @@ impl Listener {
         source: &Source,
         ours: BTreeSet<String>,
         clock: ClockOrigin,
-        tx: UnboundedSender<Heard>,
+        tx: UnboundedSender<Said>,
     ) -> Self {
         let of = source.of;
         let source = &source.source;
@@ -61,6 +64,7 @@ impl Listener {
             skew: Skew::default(),
             last_ms: 0,
             trouble: None,
+            runs_since: None,
             tx,
         };
         Self {
@@ -124,6 +128,29 @@ impl Listener {
         });
     }
 
+    /// Somebody says that he is on it.
+    pub(super) fn acknowledged(&self, by: Acknowledged) {
+        self.with(|state| {
+            // As for what it tells.
+            let _ = state.tx.send(Said::Acknowledged(by));
+        });
+    }
+
+    /// It said when it was started. What one that was restarted meanwhile had seen, and was about to tell, is not known.
+    pub(super) fn runs_since(&self, since: String) {
+        let now_s = self.now_ms() / 1_000;
+        self.with(|state| {
+            let before = state.runs_since.replace(since.clone());
+            if before.is_some_and(|before| before != since) {
+                state.doubt(&format!(
+                    "it was restarted by {}:{:02}, or another one answers in its place: what it would have told without that is not known",
+                    now_s / 60,
+                    now_s % 60
+                ));
+            }
+        });
+    }
+
     /// It could not be asked.
     pub(super) fn failed(&self, why: &str) {
         self.with(|state| state.trouble = Some(short(why)));
@@ -181,7 +208,7 @@ impl State {
         changes.doubts.iter().for_each(|doubt| self.doubt(doubt));
         for told in changes.told {
             // Whoever listened may be gone: the drill is over.
-            let _ = self.tx.send(Heard::Told(told));
+            let _ = self.tx.send(Said::Heard(Heard::Told(told)));
         }
     }
 

@@ -29,6 +29,16 @@ pub(super) enum Api {
     Alertmanager(Alertmanager),
 }
 
+impl Api {
+    /// When it was started, in its own words, if it says so.
+    async fn runs_since(&self, client: &Client) -> Option<String> {
+        match self {
+            Self::Prometheus(api) => api.runs_since(client).await,
+            Self::Alertmanager(api) => api.runs_since(client).await,
+        }
+    }
+}
+
 /// Asks until this is dropped.
 pub(super) async fn poll(api: Api, client: Client, listener: Listener, targets: PathBuf) {
     let mut tick = tokio::time::interval(EVERY);
@@ -40,6 +50,10 @@ pub(super) async fn poll(api: Api, client: Client, listener: Listener, targets: 
             Api::Prometheus(api) => api.instances(&client, &listener).await,
             Api::Alertmanager(api) => api.instances(&client, &listener).await,
         };
+        // Some that speak the same language do not say.
+        if let Some(since) = api.runs_since(&client).await {
+            listener.runs_since(since);
+        }
         match asked {
             Ok(instances) => listener.answered(instances),
             Err(error) => listener.failed(&error.to_string()),

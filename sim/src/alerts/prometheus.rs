@@ -92,6 +92,13 @@ struct Target {
     scrape_url: String,
 }
 
+/// How it runs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Running {
+    start_time: String,
+}
+
 /// A group of `targets.json`.
 #[derive(Deserialize)]
 struct Listed {
@@ -110,6 +117,14 @@ impl Prometheus {
     pub(super) async fn rules(&self, client: &Client) -> Result<Vec<Rule>, SourceError> {
         let groups = self.groups(client, None).await?.into_iter();
         Ok(groups.flat_map(|group| group.rules).collect())
+    }
+
+    /// When it was started, in its own words.
+    pub(super) async fn runs_since(&self, client: &Client) -> Option<String> {
+        let url = self.url.below("/api/v1/status/runtimeinfo");
+        let text = page((client, OPTION), &url, None).await.ok()?;
+        let answer: Answer<Running> = serde_json::from_str(&text).ok()?;
+        answer.data.map(|running| running.start_time)
     }
 
     /// The alerts it has, and what is wrong with the rules behind them.

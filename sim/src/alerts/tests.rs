@@ -61,7 +61,7 @@ async fn told(sources: &Sources, words: usize) -> (Vec<Told>, Hearing) {
     let mut listening = sources.listen(clock(), nowhere).unwrap();
     let mut told = Vec::new();
     while told.len() < words {
-        if let Heard::Told(word) = listening.next().await.unwrap() {
+        if let Said::Heard(Heard::Told(word)) = listening.next().await.unwrap() {
             told.push(word);
         }
     }
@@ -145,7 +145,10 @@ async fn a_source_that_stops_making_sense_was_away() {
 
     let nowhere = Path::new("/nonexistent/targets.json");
     let mut listening = sources.listen(clock(), nowhere).unwrap();
-    assert!(matches!(listening.next().await, Some(Heard::Began(_))));
+    assert!(matches!(
+        listening.next().await,
+        Some(Said::Heard(Heard::Began(_)))
+    ));
     let listener = listening.listeners[0].clone();
     listener.failed("127.0.0.1:1 cannot be reached");
     let hearing = listener.finished(listener.now_ms() + 10_000);

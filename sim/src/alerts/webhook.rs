@@ -3,6 +3,7 @@
 mod group;
 mod pagerduty;
 
+use super::Acknowledged;
 use super::listener::Listener;
 use super::teller::Instance;
 use crate::http::{self, few::Few};
@@ -17,19 +18,18 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 /// Largest message, bytes.
 const MESSAGE_MAX: usize = 4 << 20;
 /// How long one may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So many may come at a time; others are asked to try again, which Alertmanager does.
-const AT_A_TIME: usize = 16;
 
 /// What a message tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Message {
     instances: Vec<Instance>,
+    /// Who says that he is on it, of which alerts.
+    acknowledged: Option<Acknowledged>,
     /// What it leaves out or leaves open, for people.
     doubt: Option<String>,
 }
@@ -49,7 +49,6 @@ enum MessageError {
 
 struct Receiving {
     listener: Listener,
-    at_a_time: Semaphore,
     incidents: Mutex<Incidents>,
 }
 
@@ -57,7 +56,6 @@ struct Receiving {
 pub(super) async fn serve(port: TcpListener, listener: Listener) {
     let receiving = Arc::new(Receiving {
         listener,
-        at_a_time: Semaphore::new(AT_A_TIME),
         incidents: Mutex::default(),
     });
     let pages = Router::new().fallback(take).with_state(receiving);
@@ -73,9 +71,6 @@ async fn take(State(receiving): State<Arc<Receiving>>, request: Request<Body>) -
     if request.method() != Method::POST {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let Ok(_permit) = receiving.at_a_time.try_acquire() else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
     let listener = &receiving.listener;
     let refuse = |status: StatusCode, why: String| {
         listener.doubt(&format!("a message was refused: {why}"));
@@ -105,6 +100,10 @@ async fn take(State(receiving): State<Arc<Receiving>>, request: Request<Body>) -
         Ok(message) => {
             message.doubt.iter().for_each(|why| listener.doubt(why));
             listener.posted(message.instances);
+            message
+                .acknowledged
+                .into_iter()
+                .for_each(|by| listener.acknowledged(by));
             // As PagerDuty answers; Alertmanager wants any 2xx.
             StatusCode::ACCEPTED.into_response()
         }

@@ -18,6 +18,7 @@ mod newcomers;
 mod noted;
 mod observer;
 mod producer;
+mod proxied;
 mod replica;
 pub mod scraper;
 mod stand;
@@ -62,6 +63,7 @@ use link::Links;
 use newcomers::Newcomers;
 use observer::{Audience, Looked, Observer};
 use producer::ProducerTask;
+use proxied::Proxied;
 use replica::Replica;
 use scraper::Addresses;
 use stand::Stand;
@@ -326,6 +328,7 @@ async fn run_on(
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
     let mut meddled = stand.last_newcomers().await;
+    meddled.extend(stand.last_look_at_proxy().await);
     meddled.extend(stand.fleet.meddled(begun_at.as_secs_f64()).await);
     let end_ms = stopped_at.millis() - clock.virtual_start.millis();
     for of in meddled {
@@ -497,6 +500,7 @@ async fn begin(
         addresses.set(last, place.map_err(system("producer's port"))?);
     }
     let newcomers = looks_for_strangers(options).then(|| Newcomers::watch(control.clone()));
+    let proxied = links.team().cloned().map(Proxied::watch);
     let stand = Stand {
         plan: Arc::new(plan.clone()),
         clock,
@@ -505,6 +509,7 @@ async fn begin(
         links,
         fleet,
         newcomers,
+        proxied,
         downstream,
         addresses,
         targets_file: TargetsFile::new(&options.targets_file, targets),

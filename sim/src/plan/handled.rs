@@ -7,12 +7,25 @@ use crate::lever::{Lever, LifeLever, LinkLever, PointLever, ProcessLever};
 /// Something of a plan that needs workers of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ours {
-    /// Where it stands in the scenario, e.g. `faults: crash (handler.crash)`.
+    /// Which part of the scenario.
+    pub of: Part,
+    /// The same with what is in it, for people, e.g. `faults: crash (handler.crash)`.
     pub what: String,
     /// Why others cannot do it.
     pub why: &'static str,
     /// What would do instead, for whoever has other workers.
     pub instead: &'static str,
+}
+
+/// A part of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// An entry of its workload, by its task.
+    Task(String),
+    /// A group of workers, by its name.
+    Worker(String),
+    /// A step of its timeline, by its id.
+    Step(String),
 }
 
 /// Toxiproxy's unit of bandwidth, bytes in a second.
@@ -40,6 +53,7 @@ impl Plan {
         for entry in &self.workload {
             if !entry.then.is_empty() {
                 found.push(Ours {
+                    of: Part::Task(entry.task.clone()),
                     what: format!("workload: {} (then)", entry.task),
                     why: "what handlers enqueue is the plan's, and nobody else counts it",
                     instead: "give the second task arrivals of its own",
@@ -48,6 +62,7 @@ impl Plan {
         }
         for worker in self.workers.iter().filter(|worker| worker.groups.is_some()) {
             found.push(Ours {
+                of: Part::Worker(worker.name.clone()),
                 what: format!("workers: {} (groups)", worker.name),
                 why: "what becomes of a group is known to whoever aggregates it",
                 instead: "leave `groups` away",
@@ -57,6 +72,7 @@ impl Plan {
             let hits_workers = step.targets.iter().any(|target| target != PRODUCER);
             if let Some((why, instead)) = only_ours(&step.fault.begin(), hits_workers, own) {
                 found.push(Ours {
+                    of: Part::Step(step.id.clone()),
                     what: format!("faults: {} ({})", step.id, step.fault.name()),
                     why,
                     instead,
@@ -84,25 +100,36 @@ impl Plan {
             // The producer's link is ours.
             let is_ours = matches!(step.fault.begin(), Lever::Link(_))
                 && step.targets.iter().all(|target| target == PRODUCER);
-            (what, (!is_ours).then(|| step.fault.begin()), all)
+            (
+                (&step.id, what),
+                (!is_ours).then(|| step.fault.begin()),
+                all,
+            )
         });
         let remedies = self.remedies.iter().map(|step| {
             let what = format!("remedies: {} ({})", step.id, step.remedy.name());
             (
-                what,
+                (&step.id, what),
                 Some(step.remedy.done(None)),
                 are_all(&step.targets, step.at_ms),
             )
         });
-        let needs = faults.chain(remedies).filter_map(|(what, lever, all)| {
-            let (why, instead) = match (own, lever?) {
-                (TeamsOwn::Processes, _) => None,
-                (_, Lever::Link(lever)) => only_our_links(lever, by_proxy, all),
-                (TeamsOwn::Containers, lever) => only_started(&lever),
-                (TeamsOwn::Pods, lever) => only_no_pods(&lever, all),
-            }?;
-            Some(Ours { what, why, instead })
-        });
+        let needs = faults
+            .chain(remedies)
+            .filter_map(|((id, what), lever, all)| {
+                let (why, instead) = match (own, lever?) {
+                    (TeamsOwn::Processes, _) => None,
+                    (_, Lever::Link(lever)) => only_our_links(lever, by_proxy, all),
+                    (TeamsOwn::Containers, lever) => only_started(&lever),
+                    (TeamsOwn::Pods, lever) => only_no_pods(&lever, all),
+                }?;
+                Some(Ours {
+                    of: Part::Step(id.clone()),
+                    what,
+                    why,
+                    instead,
+                })
+            });
         needs.collect()
     }
 
@@ -115,6 +142,7 @@ impl Plan {
             step.fault.begin() == Lever::Process(ProcessLever::Deploy { boots: false })
         });
         let needs = breaks.map(|step| Ours {
+            of: Part::Step(step.id.clone()),
             what: format!("faults: {} ({})", step.id, step.fault.name()),
             why: "the deployment's strategy is RollingUpdate, and Kubernetes keeps the pods that work until new ones are ready",
             instead: "strategy: Recreate, or worker.terminate with worker.restart",

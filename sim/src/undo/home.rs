@@ -1,7 +1,7 @@
 //! The directory of a drill: its journal, and its Redis if it has one of its own. Its name says whose it is.
 
-use super::Undo;
 use super::journal::{Journal, JournalError, Open};
+use super::{Undo, Undone};
 use crate::files::shown;
 use crate::owner::Owner;
 use crate::redis_server::{directory, leftovers};
@@ -52,24 +52,42 @@ impl Home {
     /// # Errors
     /// When something is still there. Then the directory stays, for `firedrill clean`.
     pub fn close(self) -> Result<(), String> {
-        undo_here(&self.dir, &self.owner, &self.journal, &|_| false)
+        undo_here(&self.dir, &self.owner, &self.journal, &|_| false).removed
+    }
+}
+
+/// What came of undoing what a journal has open.
+#[derive(Debug)]
+pub struct Cleared {
+    /// What was done to what is the team's.
+    pub did: Vec<Undo>,
+    /// What was not done because others have changed since what it is about, and how that is.
+    pub left: Vec<String>,
+    /// Whether the directory is gone; otherwise what is still there. What was undone is marked, and the rest of the journal stays.
+    pub removed: Result<(), String>,
+}
+
+impl From<Result<(), String>> for Cleared {
+    fn from(removed: Result<(), String>) -> Self {
+        Self {
+            did: Vec::new(),
+            left: Vec::new(),
+            removed,
+        }
     }
 }
 
 /// Undoes what the journal in `dir` has open, and removes `dir`. `owner`: whose it was; `is_over` says of the token of a
 /// claim whether nothing of its drill is left in the Redis that was given.
-///
-/// # Errors
-/// When something is still there. What was undone is marked, and the rest of the journal stays.
-pub fn clear(dir: &Path, owner: &Owner, is_over: &dyn Fn(&str) -> bool) -> Result<(), String> {
+pub fn clear(dir: &Path, owner: &Owner, is_over: &dyn Fn(&str) -> bool) -> Cleared {
     let path = dir.join(directory::JOURNAL);
     match Journal::go_on(&path) {
         Ok(journal) => undo_here(dir, owner, &journal, is_over),
         // It ended before it had one, or somebody else is doing the same.
         Err(JournalError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
-            remove(dir)
+            remove(dir).into()
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()).into(),
     }
 }
 
@@ -89,8 +107,8 @@ fn undo_here(
     owner: &Owner,
     journal: &Journal,
     is_over: &dyn Fn(&str) -> bool,
-) -> Result<(), String> {
-    let mut failed = Vec::new();
+) -> Cleared {
+    let (mut did, mut left, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for open in journal.open() {
         let undone = match open.undo.given() {
             Some(token) if !is_over(token) => {
@@ -98,15 +116,22 @@ fn undo_here(
             }
             _ => open.undo.here(owner),
         };
-        let marked = undone.and_then(|()| journal.settle(std::slice::from_ref(&open.undo)));
-        if let Err(error) = marked {
-            failed.push(format!("cannot {}: {error}", open.undo));
+        let marked = undone.and_then(|undone| {
+            journal.settle(std::slice::from_ref(&open.undo))?;
+            Ok(undone)
+        });
+        match marked {
+            Ok(Undone::Done) if open.undo.is_for_others() => did.push(open.undo),
+            Ok(Undone::Left(why)) if !left.contains(&why) => left.push(why),
+            Ok(_) => {}
+            Err(error) => failed.push(format!("cannot {}: {error}", open.undo)),
         }
     }
-    if failed.is_empty() {
-        return remove(dir);
-    }
-    Err(format!("{}: {}", shown(dir), failed.join("; ")))
+    let removed = match failed.is_empty() {
+        true => remove(dir),
+        false => Err(format!("{}: {}", shown(dir), failed.join("; "))),
+    };
+    Cleared { did, left, removed }
 }
 
 /// Ends servers at home in a directory and removes it. Somebody else who does so at the same time is welcome.

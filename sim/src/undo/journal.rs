@@ -110,30 +110,42 @@ impl Journal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes down what will have to be undone, if that is not open already. When this returns, it stays even if the power
-    /// fails.
+    /// Writes down what will have to be undone, if that is not open already, and how what is open has changed. When this returns, it
+    /// stays even if the power fails.
     ///
     /// # Errors
     /// When it cannot be written. What it is about must not be done then.
     pub fn note(&self, step: Option<&str>, undos: &[Undo]) -> io::Result<()> {
         let mut written = self.written();
-        let mut new = Vec::new();
+        let (mut new, mut replaced) = (Vec::new(), Vec::new());
         for undo in undos {
-            if !written.open.iter().any(|open| open.undo.is_as(undo)) {
-                let id = written.next + new.len() as u64;
-                new.push(Open {
-                    id,
-                    step: step.map(str::to_owned),
-                    undo: undo.clone(),
-                });
-            }
+            let earlier = written.open.iter().find(|open| open.undo.is_as(undo));
+            let undo = match earlier {
+                None => undo.clone(),
+                Some(earlier) => match undo.on_top_of(&earlier.undo) {
+                    None => continue,
+                    Some(undo) => {
+                        replaced.push(earlier.id);
+                        undo
+                    }
+                },
+            };
+            let id = written.next + new.len() as u64;
+            new.push(Open {
+                id,
+                step: step.map(str::to_owned),
+                undo,
+            });
         }
         if new.is_empty() {
             return Ok(());
         }
-        written.append(new.iter().cloned().map(Line::Owed))?;
+        // Who is cut off between the two has both, and the newer one is undone first.
+        let over = replaced.iter().map(|id| Line::Undone { id: *id });
+        written.append(new.iter().cloned().map(Line::Owed).chain(over))?;
         written.file.sync_data()?;
         written.next += new.len() as u64;
+        written.open.retain(|open| !replaced.contains(&open.id));
         written.open.extend(new);
         Ok(())
     }

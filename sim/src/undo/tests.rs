@@ -1,5 +1,7 @@
 use super::*;
-use crate::lever::{Eviction, HandlerLever, Ways};
+use crate::lever::{
+    Eviction, HandlerLever, Lever, LinkLever, ProcessLever, QueueLever, RedisLever, Ways,
+};
 use crate::redis_server::directory;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -84,6 +86,51 @@ fn what_is_written_is_read_the_newest_first_and_marks_take_it_away() {
     {"undone":{"id":4}}
     {"owed":{"id":7,"undo":{"unpause":{"redis":{"given":"token"},"queue":"default"}}}}
     "#);
+}
+
+/// Of what is done again on top, how it was before counts, and how it was left last.
+#[test]
+fn what_is_done_again_is_undone_from_how_it_was_left_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("undo.jsonl");
+    let id = r#"{"context": null, "namespace": "shop", "name": "mail", "uid": "0a"}"#;
+    let deployment: DeploymentId = serde_json::from_str(id).unwrap();
+    let scaled = |replicas, left: &[u32]| Undo::Replicas {
+        deployment: deployment.clone(),
+        replicas,
+        left: left.iter().copied().collect(),
+    };
+    let container = GuestId::try_from("ab".repeat(32)).unwrap();
+    let limit = |bytes: u64| -> MemoryLimit {
+        serde_json::from_value(serde_json::json!({ "bytes": bytes, "with_swap": bytes })).unwrap()
+    };
+    let limited = |before: u64, left: Option<u64>| Undo::Memory {
+        container: container.clone(),
+        limit: limit(before),
+        left: left.map(limit),
+    };
+    let ended = |started: &str| Undo::StartContainer {
+        container: container.clone(),
+        started: Some(started.into()),
+    };
+    let journal = Journal::create(&path).unwrap();
+    for undos in [
+        [scaled(2, &[2, 1]), limited(9, None), ended("first")],
+        [scaled(2, &[1, 0]), limited(9, Some(5)), ended("second")],
+        [scaled(2, &[1, 0]), limited(5, None), ended("second")],
+        [scaled(4, &[4, 3]), limited(5, Some(3)), ended("second")],
+    ] {
+        journal.note(None, &undos).unwrap();
+    }
+    let open = [scaled(4, &[4, 3]), limited(9, Some(3)), ended("second")];
+    let mut found = undos(read(&path).unwrap());
+    assert_eq!(found, undos(journal.open()));
+    found.sort_by_key(|undo| open.iter().position(|one| one == undo));
+    assert_eq!(found, open);
+    journal
+        .settle(&[scaled(2, &[]), limited(0, None), ended("")])
+        .unwrap();
+    assert_eq!(read(&path).unwrap(), []);
 }
 
 #[test]
@@ -279,11 +326,13 @@ fn a_home_goes_unless_something_could_not_be_undone() {
     let error = home.close().unwrap_err();
     assert!(error.contains("cannot unpause queue default: "), "{error}");
     let this = Owner::this().unwrap();
-    assert!(clear(&path, &this, &|_| false).is_err());
+    assert!(clear(&path, &this, &|_| false).removed.is_err());
     assert_eq!(read(&path.join(directory::JOURNAL)).unwrap().len(), 1);
-    clear(&path, &this, &|token| token == "token").unwrap();
+    let cleared = clear(&path, &this, &|token| token == "token");
+    cleared.removed.unwrap();
+    assert!(cleared.did.is_empty() && cleared.left.is_empty());
     assert!(!path.exists());
-    clear(&path, &this, &|_| false).unwrap();
+    clear(&path, &this, &|_| false).removed.unwrap();
 }
 
 #[test]
@@ -420,6 +469,7 @@ fn a_deployment_of_others_wants_in_the_end_what_it_did() {
         vec![Undo::Replicas {
             deployment: deployment.clone(),
             replicas: 2,
+            left: BTreeSet::new(),
         }]
     };
     let released = || {
@@ -437,12 +487,13 @@ fn a_deployment_of_others_wants_in_the_end_what_it_did() {
     let members = || Lever::Members {
         targets_stay: false,
     };
-    assert_eq!(account_of(kill(), false), (scaled(), vec![]));
+    // What is owed is written down by who scales it, and knows the numbers.
+    assert_eq!(account_of(kill(), false), (vec![], vec![]));
     let restart = Lever::Process(ProcessLever::Restart);
-    assert_eq!(account_of(restart.clone(), false), (scaled(), vec![]));
-    assert_eq!(account_of(restart, true), (scaled(), scaled()));
-    assert_eq!(account_of(members(), false), (scaled(), vec![]));
-    assert_eq!(account_of(members(), true), (scaled(), scaled()));
+    assert_eq!(account_of(restart.clone(), false), (vec![], vec![]));
+    assert_eq!(account_of(restart, true), (vec![], scaled()));
+    assert_eq!(account_of(members(), false), (vec![], vec![]));
+    assert_eq!(account_of(members(), true), (vec![], scaled()));
     assert_eq!(account_of(deploy(false), true), (released(), vec![]));
     assert_eq!(account_of(deploy(true), true), (released(), released()));
     let stop = Lever::Process(ProcessLever::Stop);
@@ -460,7 +511,10 @@ fn containers_of_others_run_in_the_end() {
     let account = |lever: ProcessLever| {
         let facts = Facts {
             processes: Vec::new(),
-            guests: vec![id.clone()],
+            guests: vec![Ran {
+                container: id.clone(),
+                started: Some("then".into()),
+            }],
             proxy: None,
             limits: Vec::new(),
             replicated: None,
@@ -472,9 +526,11 @@ fn containers_of_others_run_in_the_end() {
     };
     let thaw = Undo::Thaw {
         container: id.clone(),
+        started: Some("then".into()),
     };
     let start = Undo::StartContainer {
         container: id.clone(),
+        started: Some("then".into()),
     };
     let terminate = ProcessLever::Terminate { grace_ms: None };
     for (lever, owes, pays) in [

@@ -3,13 +3,37 @@
 use crate::support::{Ends, free, wait_until};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+fn started_alertmanager(dir: &Path, address: SocketAddr) -> Ends {
+    let started = Command::new("prometheus-alertmanager")
+        .current_dir(dir)
+        .args(["--config.file=alertmanager.yml", "--storage.path=am"])
+        .arg(format!("--web.listen-address={address}"))
+        .arg("--cluster.listen-address=")
+        .stdout(Stdio::null())
+        .stderr(File::create(dir.join("alertmanager.log")).unwrap())
+        .spawn();
+    Ends(started.unwrap())
+}
+
+fn started_prometheus(dir: &Path, address: SocketAddr) -> Ends {
+    let started = Command::new("prometheus")
+        .current_dir(dir)
+        .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+        .arg(format!("--web.listen-address={address}"))
+        .stdout(Stdio::null())
+        .stderr(File::create(dir.join("prometheus.log")).unwrap())
+        .spawn();
+    Ends(started.unwrap())
+}
 
 /// See the module. Both end with it.
 pub(crate) struct Stand {
-    _alertmanager: Ends,
+    alertmanager_process: Ends,
     prometheus_process: Ends,
+    dir: PathBuf,
     prometheus: SocketAddr,
     alertmanager: SocketAddr,
 }
@@ -34,36 +58,32 @@ impl Stand {
              \x20 file_sd_configs: [ {{ files: [targets.json], refresh_interval: 1s }} ]\n"
         );
         fs::write(dir.join("prometheus.yml"), config).unwrap();
-        let processes = [
-            Command::new("prometheus-alertmanager")
-                .current_dir(dir)
-                .args(["--config.file=alertmanager.yml", "--storage.path=am"])
-                .arg(format!("--web.listen-address={alertmanager}"))
-                .arg("--cluster.listen-address=")
-                .stdout(Stdio::null())
-                .stderr(File::create(dir.join("alertmanager.log")).unwrap())
-                .spawn()
-                .unwrap(),
-            Command::new("prometheus")
-                .current_dir(dir)
-                .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
-                .arg(format!("--web.listen-address={prometheus}"))
-                .stdout(Stdio::null())
-                .stderr(File::create(dir.join("prometheus.log")).unwrap())
-                .spawn()
-                .unwrap(),
-        ];
-        let [alertmanager_process, prometheus_process] = processes.map(Ends);
         let stand = Self {
-            _alertmanager: alertmanager_process,
-            prometheus_process,
+            alertmanager_process: started_alertmanager(dir, alertmanager),
+            prometheus_process: started_prometheus(dir, prometheus),
             prometheus,
             alertmanager,
+            dir: dir.to_owned(),
         };
-        for address in [prometheus, alertmanager] {
+        stand.listens();
+        stand
+    }
+
+    fn listens(&self) {
+        for address in [self.prometheus, self.alertmanager] {
             wait_until("they listen", || TcpStream::connect(address).is_ok());
         }
-        stand
+    }
+
+    /// SIGKILL of both, and another process each at once.
+    pub(crate) fn restarts(&mut self) {
+        for process in [&mut self.alertmanager_process, &mut self.prometheus_process] {
+            process.0.kill().unwrap();
+            process.0.wait().unwrap();
+        }
+        self.alertmanager_process = started_alertmanager(&self.dir, self.alertmanager);
+        self.prometheus_process = started_prometheus(&self.dir, self.prometheus);
+        self.listens();
     }
 
     /// SIGKILL.

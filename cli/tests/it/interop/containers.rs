@@ -4,14 +4,14 @@ use super::peer::need_peers;
 use super::team::{all_was_seen, record, worker};
 use crate::docker::{connection, docker, program};
 use crate::nodes::Node;
-use crate::support::{firedrill, said, wait_until};
+use crate::support::{said, wait_until};
 use redis::Commands;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-const SCENARIO: &str = "\
+pub(super) const SCENARIO: &str = "\
 version: firedrill/v1
 name: team
 family: worker-crashed
@@ -66,7 +66,7 @@ impl Team {
     }
 
     /// One whose workers have further arguments.
-    fn start_as(what: &str, args: &'static [&'static str]) -> Self {
+    pub(super) fn start_as(what: &str, args: &'static [&'static str]) -> Self {
         let redis = Node::start(&[]);
         let port = redis.port;
         Self::start_with(redis, port, what, args)
@@ -154,7 +154,7 @@ impl Team {
     }
 
     /// The memory that each of them may take, bytes; 0: as much as there is.
-    fn memory(&self) -> Vec<u64> {
+    pub(super) fn memory(&self) -> Vec<u64> {
         let told = self.inspected("{{.HostConfig.Memory}}");
         told.iter().map(|bytes| bytes.parse().unwrap()).collect()
     }
@@ -335,40 +335,8 @@ fn a_worker_that_is_no_container_of_the_drills_is_told() {
     assert!(stranger.is_listed(port));
 }
 
-#[test]
-fn containers_that_a_killed_firedrill_has_ended_or_frozen_go_on() {
-    need_peers!();
-    if program().is_none() {
-        return;
-    }
-    let team = Team::start("killed");
-    let text = SCENARIO
-        .replace(
-            "worker.kill, select: all, until: { at: 12s",
-            "worker.kill, select: [w-0], until: { at: 15s",
-        )
-        .replace(
-            "{ at: 20s, fault: worker.stop, select: [w-1], until: { at: 24s } }",
-            "{ at: 6s, fault: worker.stop, select: [w-1], until: { at: 15s } }",
-        );
-    let dir = folder(&text);
-    let mut run = firedrill()
-        .current_dir(dir.path())
-        .env("XDG_STATE_HOME", dir.path())
-        .args(team.args())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_until("both to be hit", || team.states() == ["exited", "paused"]);
-    let pid = Pid::from_raw(i32::try_from(run.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
-    run.wait().unwrap();
-    wait_until("both to go on", || team.states() == ["running", "running"]);
-}
-
 /// Both containers get 24 MB more than they take, and leak 5 MB a second.
-fn leaking() -> String {
+pub(super) fn leaking() -> String {
     let steps = SCENARIO.lines().filter(|line| !line.contains(", fault: "));
     let text: Vec<&str> = steps.collect();
     text.join("\n")
@@ -401,33 +369,6 @@ fn a_container_that_gets_less_memory_dies_of_it_and_has_it_back() {
     let total: u64 = total.trim().parse().unwrap();
     assert_eq!(team.memory(), [total, total]);
     assert_eq!(team.states(), ["running", "running"]);
-}
-
-#[test]
-fn a_container_that_a_killed_firedrill_has_left_with_less_memory_has_it_back() {
-    need_peers!();
-    if program().is_none() {
-        return;
-    }
-    let team = Team::start_as("less", &["-leaks", "1048576"]);
-    let dir = folder(&leaking());
-    let mut run = firedrill()
-        .current_dir(dir.path())
-        .env("XDG_STATE_HOME", dir.path())
-        .args(team.args())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_until("both to have less", || !team.memory().contains(&0));
-    let less = team.memory();
-    kill_process(Pid::from_child(&run), Signal::KILL).unwrap();
-    run.wait().unwrap();
-    wait_until("both to have more", || {
-        let more = team.memory();
-        more.iter().zip(&less).all(|(more, less)| more > less)
-            && team.states() == ["running", "running"]
-    });
 }
 
 #[test]

@@ -47,7 +47,7 @@ incidents:
 ";
 
 /// Toxiproxy, with a proxy `redis`; gone with whoever holds it.
-struct Toxiproxy {
+pub(crate) struct Toxiproxy {
     child: Child,
     api: Url,
     /// Where the proxy listens.
@@ -95,17 +95,28 @@ impl Toxiproxy {
         said.map_err(|error| error.to_string())
     }
 
-    fn post(&self, path: &str, json: &Value) {
+    pub(crate) fn post(&self, path: &str, json: &Value) {
         let done = self.asked(self.api.below(path), Some(json.to_string()));
         done.unwrap();
     }
 
     /// The types of what the proxy does.
-    fn toxics(&self) -> Vec<String> {
+    pub(crate) fn toxics(&self) -> Vec<String> {
         let text = self.asked(self.api.below("/proxies/redis/toxics"), None);
         let toxics: Vec<Value> = serde_json::from_str(&text.unwrap()).unwrap();
         let kinds = toxics.iter().map(|toxic| toxic["type"].as_str().unwrap());
         kinds.map(str::to_owned).collect()
+    }
+
+    /// Somebody removes a toxic.
+    pub(crate) fn remove(&self, toxic: &str) {
+        let page = self.api.below(&format!("/proxies/redis/toxics/{toxic}"));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let removed = runtime.block_on(Client::default().delete(&page, PATIENCE));
+        removed.unwrap();
     }
 
     /// What firedrill is told of it, beside the team.
@@ -115,7 +126,7 @@ impl Toxiproxy {
 }
 
 impl Toxiproxy {
-    fn arg(&self, proxy: &str) -> String {
+    pub(crate) fn arg(&self, proxy: &str) -> String {
         format!("--toxiproxy={}{proxy}", self.api)
     }
 }
@@ -149,7 +160,7 @@ fn built() -> &'static Path {
 }
 
 /// A team whose workers go through a proxy.
-fn team(what: &str) -> (Toxiproxy, Team) {
+pub(crate) fn team(what: &str) -> (Toxiproxy, Team) {
     let redis = Node::start(&[]);
     let proxies = Toxiproxy::before(redis.port);
     let team = Team::start_on(redis, proxies.port, what);
@@ -180,6 +191,54 @@ fn what_is_done_to_links_is_done_by_the_teams_proxy_and_ends() {
     assert_eq!(team.states(), ["running", "running"]);
     let audit = recorded.audit().unwrap();
     assert_eq!((audit.intended, audit.lost), (420, 0), "{audit:?}");
+}
+
+/// The scenario with these steps alone, so long, until it is over.
+fn shorter(duration: &str, timeline: &str) -> String {
+    let (before, _) = SCENARIO.split_once("timeline:").unwrap();
+    let before = before
+        .replace("duration: 52s", &format!("duration: {duration}"))
+        .replace("until: 42s", "until: 20s");
+    format!(
+        "{before}timeline:\n{timeline}incidents:\n  - {{ cause: redis-down, of: black, wanted: page, within: 12s }}\n"
+    )
+}
+
+#[test]
+fn what_others_do_to_the_proxy_between_two_steps_is_told() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let (proxies, team) = team("toxic-others");
+    let steps =
+        "  - { id: slow, at: 5s, fault: link.delay, select: all, delay: 50ms, until: { at: 8s } }
+  - { id: black, at: 16s, fault: link.black-hole, select: all, until: { at: 22s } }
+";
+    let dir = folder(&shorter("30s", steps));
+    let args = proxies.args(&team);
+    let (code, told, also) = std::thread::scope(|all| {
+        let run = all.spawn(|| run(dir.path(), &args));
+        let slow = ["latency", "latency"];
+        wait_until("the link to be slow", || proxies.toxics() == slow);
+        wait_until("it to be slow no longer", || proxies.toxics().is_empty());
+        let toxic = json!({ "name": "mine", "type": "latency", "attributes": { "latency": 1 } });
+        proxies.post("/proxies/redis/toxics", &toxic);
+        // Longer than from one look to the next, and over before the next step.
+        std::thread::sleep(Duration::from_secs(2));
+        proxies.remove("mine");
+        run.join().unwrap()
+    });
+    assert_eq!(code, Some(3), "{told}{also}");
+    let recorded = record(dir.path(), "team");
+    let seen = recorded.marks().filter(|mark| mark.verified);
+    assert_eq!(seen.count(), 4, "{also}");
+    let saw: Vec<&str> = recorded
+        .interference()
+        .map(|found| found.saw.as_str())
+        .collect();
+    assert_eq!(saw, ["toxic mine was added", "toxic mine was removed"]);
+    assert_eq!(proxies.toxics(), [""; 0]);
 }
 
 #[test]

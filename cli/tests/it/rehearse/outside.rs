@@ -6,13 +6,16 @@ use crate::interop::containers::Team;
 use crate::interop::peer::need_peers;
 use crate::interop::pods;
 use crate::interop::team::worker;
+use crate::interop::toxiproxy;
 use crate::nodes::Node;
-use crate::support::{children, need};
+use crate::support::{children, need, wait_until};
 use firedrill_reports::Record;
 use firedrill_reports::record::{Deed, Phase};
 use rustix::process::Signal;
+use serde_json::json;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const RULES: &str = "\
 groups:
@@ -89,6 +92,50 @@ fn containers_that_people_start_and_let_go_on_are_mended() {
 }
 
 #[test]
+fn who_removes_the_drills_toxics_has_ended_what_they_did() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let (proxies, team) = toxiproxy::team("toxic-people");
+    let timeline =
+        "  - { id: slow, at: 8s, fault: link.delay, select: all, delay: 50ms, until: { at: 30s } }
+  - { id: black, at: 34s, fault: link.black-hole, select: [w-0, w-1], until: { at: 60s } }
+";
+    let incidents = "  - { cause: redis-down, of: black, wanted: page, within: 12s }\n";
+    let longer = scenario(timeline, incidents)
+        .replace("worker-crashed", "redis-down")
+        .replace("duration: 44s", "duration: 66s");
+    let target = [&team.target()[..], &[proxies.arg("redis")]].concat();
+    let target: Vec<&str> = target.iter().map(String::as_str).collect();
+    let mut room = Rehearsed::begin_in(written(&longer, RULES), &target);
+    room.hears("fault: link.delay on w-0, w-1");
+    proxies.post("/proxies/redis", &json!({ "enabled": false }));
+    room.hears("was disabled");
+    proxies.post("/proxies/redis", &json!({ "enabled": true }));
+    room.hears("was enabled");
+    proxies.remove("firedrill-latency-upstream");
+    room.hears("toxic firedrill-latency-upstream was removed");
+    proxies.remove("firedrill-latency-downstream");
+    room.hears("mended: w-0, w-1, producer: proxy redis at ");
+    room.hears("fault: link.black-hole on w-0, w-1");
+    // What Toxiproxy has for this: all toxics go, and all proxies are enabled.
+    proxies.post("/reset", &json!({}));
+    room.hears("mended: w-0, w-1: proxy redis at ");
+    let (code, text, run, _dir) = room.ends();
+    let record = record(&run);
+    assert_eq!(record.interference().next(), None, "{text}");
+    for (step, before_ms) in [("slow", 30_000), ("black", 60_000)] {
+        let mended_ms = record.mended_ms(step);
+        assert!(mended_ms.is_some_and(|ms| ms < before_ms), "{step}: {text}");
+    }
+    let ends = record.marks().filter(|mark| mark.phase == Some(Phase::End));
+    assert_eq!(ends.count(), 0, "{text}");
+    assert_eq!(code, Some(3), "{text}");
+    assert_eq!(proxies.toxics(), [""; 0]);
+}
+
+#[test]
 fn pods_that_people_bring_back_are_mended() {
     need_peers!();
     need!("unshare");
@@ -135,6 +182,47 @@ fn a_worker_that_people_start_beside_the_drills_own_is_a_remedy() {
     other.kill().unwrap();
     other.wait().unwrap();
     mended(&record(&run), &["gone"], &text);
+    assert_eq!(code, Some(3), "{text}");
+}
+
+#[test]
+fn a_worker_that_is_started_while_redis_is_silent_is_no_failure_of_the_drill() {
+    need_peers!();
+    need!("redis-server");
+    let timeline = "  - { id: silent, at: 9s, fault: redis.stop, until: { at: 26s } }
+";
+    let incidents = "  - { cause: redis-down, of: silent, wanted: page, within: 25s }\n";
+    let scenario = scenario(timeline, incidents).replace("worker-crashed", "redis-down");
+    let command = format!("{} -queues default", worker().display());
+    let mut room = Rehearsed::begin_in(written(&scenario, RULES), &["--worker-cmd", &command]);
+    room.hears("fault: redis.stop");
+    let pid = room.child.id();
+    let workers = || -> Vec<u32> {
+        let is_worker = |pid: &u32| {
+            let program = fs::read_link(format!("/proc/{pid}/exe"));
+            program.is_ok_and(|program| program == worker())
+        };
+        children(pid).into_iter().filter(is_worker).collect()
+    };
+    let first = workers();
+    assert_eq!(first.len(), 2);
+    first.iter().for_each(|pid| signal(*pid, Signal::KILL));
+    room.hears("was ended from outside; it is started again");
+    let began = Instant::now();
+    wait_until("both to be started again", || {
+        let now = workers();
+        now.len() == 2 && !now.iter().any(|pid| first.contains(pid))
+    });
+    assert!(began.elapsed() < Duration::from_secs(12));
+    let (code, text, run, _dir) = room.ends();
+    let record = record(&run);
+    assert_eq!(record.interference().next(), None, "{text}");
+    let all_seen = record.marks().all(|mark| mark.verified);
+    assert!(all_seen && record.marks().count() == 2, "{text}");
+    // They work when it is back.
+    let audit = record.audit().unwrap();
+    assert_eq!(audit.lost, 0, "{audit:?}");
+    assert!(audit.succeeded > audit.enqueued * 9 / 10, "{audit:?}");
     assert_eq!(code, Some(3), "{text}");
 }
 

@@ -82,6 +82,10 @@ fn what_people_set_right_in_redis_is_seen_and_ends_what_was_done() {
         ask(&mut redis, command);
         room.hears(mended);
     }
+    // Each change of a user is seen, also one that is taken back at once.
+    ask(&mut redis, &["ACL", "SETUSER", "guest", "on", "+@read"]);
+    ask(&mut redis, &["ACL", "DELUSER", "guest"]);
+    room.hears("seen: redis: its users were changed 2 times (ACL), from outside");
     room.says("remedy redis.raise-maxmemory");
     room.hears("redis.raise-maxmemory: nothing is on that firedrill could end by it; it is noted");
     let (code, text, run, _dir) = room.ends();

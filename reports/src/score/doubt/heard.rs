@@ -3,12 +3,12 @@
 
 use super::Alarms;
 use crate::jsonl::Record;
-use crate::record::{Likeness, SourceKind, Transition};
+use crate::record::{Likeness, SILENCED, SourceKind, Told, ToldState, Transition};
 use crate::score::episode::{Episode, episodes};
 use crate::score::heard::{Ears, HeardScore, Life, Sourced, is_like};
 use crate::score::judge::{Judged, Outcome};
 use crate::score::{Detection, IncidentScore};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// By how much a clock may be wrong: times of such a source are put right as far as that is known, and a few seconds change
 /// what an alert is due to. Milliseconds.
@@ -39,6 +39,7 @@ pub(in crate::score) fn doubts(
         why.extend(unexplained(record, &own, judged));
     }
     why.extend(near_deadlines(ears, alarms));
+    why.extend(silenced(record, ears, alarms));
     why
 }
 
@@ -240,6 +241,52 @@ fn unexplained(record: &Record, own: &[Episode], judged: &Judged) -> Option<Stri
 fn is_of_others(own: &BTreeMap<String, String>, told: &BTreeMap<String, String>) -> bool {
     let mut labels = OF_TARGETS.iter();
     labels.any(|name| told.contains_key(*name) && !own.contains_key(*name))
+}
+
+/// Alerts that somebody had silenced before anybody was told of them: what they would have come to is not known. What others inhibit, or
+/// times mute, is as the team's Alertmanager is to do it.
+fn silenced(record: &Record, ears: &Ears<'_>, alarms: Alarms<'_>) -> BTreeSet<String> {
+    // Those that were so when something was judged.
+    let lasts = |all: &[&Told], told: &Told| {
+        let mut later = all
+            .iter()
+            .filter(|other| other.labels == told.labels && other.at_ms > told.at_ms);
+        later
+            .next()
+            .is_none_or(|next| next.at_ms >= record.header.warmup_ms)
+    };
+    let told = ears.sources.iter().flat_map(|sourced| {
+        sourced
+            .told
+            .iter()
+            .filter(|told| lasts(&sourced.told, told))
+    });
+    let kept_back = told.filter(|told| {
+        told.state == ToldState::KeptBack
+            && alarms.pack.is_page(&told.labels)
+            && told.kept_back.iter().any(|by| by.starts_with(SILENCED))
+    });
+    let was_told = |told: &Told| {
+        let mut judged = alarms.judged.iter().map(|judged| &judged.episode);
+        judged.any(|episode| {
+            episode.alert == told.alert()
+                && episode.sent
+                && episode.delivered_ms <= told.at_ms
+                && told.at_ms <= episode.end_ms
+        })
+    };
+    let untold = kept_back.filter(|told| !was_told(told));
+    untold
+        .map(|told| {
+            format!(
+                "{} was kept back by {} at {} ({}): what it would have told is not known; let the silence expire first",
+                told.alert(),
+                told.source,
+                at(told.at_ms),
+                told.kept_back.join(", ")
+            )
+        })
+        .collect()
 }
 
 /// Detections that came too late, or may have come in time: the source was not asked in between.

@@ -499,23 +499,36 @@ receivers:
 
 #[test]
 fn what_an_alertmanager_keeps_back_is_told_to_nobody() {
-    let kept = Told {
-        kept_back: vec!["silenced by 1234".into()],
-        ..told(Alertmanager, 1_321, 1_320, KeptBack)
+    let kept_back = |at: i64, by: &str| Told {
+        kept_back: vec![by.into()],
+        ..told(Alertmanager, at, 1_320, KeptBack)
     };
-    let fires = heard(
-        outage(),
-        source(Prometheus),
-        vec![told(Prometheus, 1_321, 1_320, Firing)],
-    );
-    let score = heard(fires, source(Alertmanager), vec![kept]).score();
+    let of = |words: Vec<Told>| {
+        let fires = heard(
+            outage(),
+            source(Prometheus),
+            vec![told(Prometheus, 1_321, 1_320, Firing)],
+        );
+        heard(fires, source(Alertmanager), words)
+    };
+    // As the team has told its Alertmanager to.
+    let score = of(vec![kept_back(1_321, "inhibited by 1234")]).score();
     assert_eq!(
         (outcomes(&score), score.verdict),
         (vec![Outcome::Missed], Verdict::Failed)
     );
     let notes = &score.heard.unwrap().sources[2].notes;
-    let why = format!("{ALERT} was kept back: silenced by 1234");
+    let why = format!("{ALERT} was kept back: inhibited by 1234");
     assert!(notes.contains(&why), "{notes:?}");
+    // A person has.
+    let silenced = "(silenced by 1234): what it would have told is not known";
+    doubted(of(vec![kept_back(1_321, "silenced by 1234")]), silenced);
+    // Before anybody was told of it, or after.
+    let fires = || told(Alertmanager, 1_321, 1_320, Firing);
+    let early = vec![fires(), kept_back(1_330, "silenced by 1234")];
+    doubted(of(early), silenced);
+    let later = vec![fires(), kept_back(1_370, "silenced by 1234")];
+    assert_eq!(of(later).score().verdict, Verdict::Passed);
 }
 
 #[test]

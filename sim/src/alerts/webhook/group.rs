@@ -1,7 +1,7 @@
 //! A group of alerts as Alertmanager posts it to webhooks (`template.Data`, version 4).
 
 use super::{Message, MessageError};
-use crate::alerts::clock::moment_ms;
+use crate::alerts::clock::moment;
 use crate::alerts::teller::Instance;
 use firedrill_reports::record::ToldState;
 use serde::Deserialize;
@@ -25,10 +25,8 @@ pub(super) struct Posted {
 struct Alert {
     status: String,
     labels: BTreeMap<String, String>,
-    #[serde(default)]
-    starts_at: String,
-    #[serde(default)]
-    ends_at: String,
+    starts_at: Option<String>,
+    ends_at: Option<String>,
 }
 
 pub(super) fn message(
@@ -41,9 +39,13 @@ pub(super) fn message(
         return Err(MessageError::Malformed(why));
     }
     let instance = |alert: Alert| {
-        let (state, since) = match alert.status.as_str() {
-            "firing" => (ToldState::Firing, &alert.starts_at),
-            "resolved" => (ToldState::Inactive, &alert.ends_at),
+        let (starts_ms, ends_ms) = (
+            time("startsAt", alert.starts_at.as_deref())?,
+            time("endsAt", alert.ends_at.as_deref())?,
+        );
+        let (state, since_ms) = match alert.status.as_str() {
+            "firing" => (ToldState::Firing, starts_ms),
+            "resolved" => (ToldState::Inactive, ends_ms),
             other => {
                 let why = format!("`status` of an alert is {other:?}, not `firing` or `resolved`");
                 return Err(MessageError::Malformed(why));
@@ -51,8 +53,8 @@ pub(super) fn message(
         };
         Ok(Instance {
             state,
-            since_ms: moment_ms(since).map(since_start),
-            began_ms: moment_ms(&alert.starts_at).map(since_start),
+            since_ms: since_ms.map(since_start),
+            began_ms: starts_ms.map(since_start),
             active_ms: None,
             labels: alert.labels,
             receivers: vec![posted.receiver.clone()],
@@ -65,8 +67,22 @@ pub(super) fn message(
     let cut = posted.truncated_alerts;
     Ok(Message {
         instances: instances?,
+        acknowledged: None,
         doubt: (cut > 0).then(|| {
             format!("a message left {cut} of its alerts out (`max_alerts` of the receiver): which is not known")
         }),
+    })
+}
+
+/// A time of an alert, Unix milliseconds; none where there is none, or Go's zero.
+fn time(name: &str, text: Option<&str>) -> Result<Option<i64>, MessageError> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    moment(text).map_err(|_| {
+        let why = format!(
+            "`{name}` of an alert is {text:?}, and that is no time; accepted: 2026-01-31T09:00:00Z (RFC 3339)"
+        );
+        MessageError::Malformed(why)
     })
 }

@@ -2,6 +2,7 @@
 //! lists those of a group's alerts in `custom_details`, as text; others may name one alert there, as `alertname`.
 
 use super::{Message, MessageError};
+use crate::alerts::Acknowledged;
 use crate::alerts::teller::Instance;
 use firedrill_reports::record::ToldState;
 use serde::Deserialize;
@@ -20,12 +21,17 @@ pub(super) struct Event {
     dedup_key: Option<String>,
     #[serde(default)]
     payload: Option<Payload>,
+    /// Who says it.
+    #[serde(default)]
+    client: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Payload {
     #[serde(default)]
     summary: String,
+    #[serde(default)]
+    source: Option<String>,
     #[serde(default)]
     custom_details: Option<Map<String, Value>>,
 }
@@ -39,6 +45,17 @@ pub(super) struct Incidents(BTreeMap<String, BTreeSet<Labels>>);
 impl Incidents {
     pub(super) fn take(&mut self, event: Event) -> Result<Message, MessageError> {
         let key = event.dedup_key.unwrap_or_default();
+        let action = event.event_action.as_str();
+        if key.is_empty() && matches!(action, "acknowledge" | "resolve") {
+            let why = format!(
+                "`event_action` is {action:?}, and there is no `dedup_key` that says of what"
+            );
+            return Err(MessageError::Malformed(why));
+        }
+        if action == "acknowledge" {
+            let source = event.payload.and_then(|payload| payload.source);
+            return Ok(self.acknowledged(&key, event.client.or(source)));
+        }
         let summary = event
             .payload
             .as_ref()
@@ -46,20 +63,18 @@ impl Incidents {
         let summary = summary.unwrap_or_default();
         let details = event.payload.and_then(|payload| payload.custom_details);
         let listed = details.map(|details| fire(&details)).unwrap_or_default();
-        let fires = match event.event_action.as_str() {
+        let fires = match action {
             "trigger" if listed.is_empty() => {
                 let why = format!(
                     "a page names no alert, and nobody can tell which it is of: {summary:?}"
                 );
                 return Ok(Message {
-                    instances: Vec::new(),
                     doubt: Some(why),
+                    ..Message::default()
                 });
             }
             "trigger" => listed,
             "resolve" => BTreeSet::new(),
-            // Somebody is on it; the alert goes on.
-            "acknowledge" => return Ok(Message::default()),
             other => {
                 let why = format!(
                     "`event_action` is {other:?}, not `trigger`, `acknowledge` or `resolve`"
@@ -80,8 +95,23 @@ impl Incidents {
         }
         Ok(Message {
             instances,
-            doubt: None,
+            ..Message::default()
         })
+    }
+
+    /// Somebody is on it; the alerts go on. What was not posted here was no page here.
+    fn acknowledged(&self, key: &str, by: Option<String>) -> Message {
+        let alerts = self.0.get(key).map(|fires| {
+            let names = fires.iter().filter_map(|labels| labels.get("alertname"));
+            names.cloned().collect::<BTreeSet<String>>()
+        });
+        Message {
+            acknowledged: alerts.map(|alerts| Acknowledged {
+                by: by.unwrap_or_default(),
+                alerts,
+            }),
+            ..Message::default()
+        }
     }
 }
 

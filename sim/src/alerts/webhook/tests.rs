@@ -70,7 +70,14 @@ fn events_of_pagerduty() {
     assert_eq!(message.instances[0].labels["queue"], "q = r");
     assert!(message.instances.iter().all(|one| one.pages));
     let acknowledged = said_to(&mut incidents, &event("acknowledge", "")).unwrap();
-    assert_eq!(acknowledged, Message::default());
+    assert!(acknowledged.instances.is_empty());
+    let by = acknowledged.acknowledged.unwrap();
+    // `source` is who says it, where no `client` is.
+    assert_eq!(by.by, "am");
+    assert_eq!(by.alerts, ["A", "B"].map(str::to_owned).into());
+    let other = json!({ "event_action": "acknowledge", "dedup_key": "another" });
+    let other = said_to(&mut incidents, &other).unwrap();
+    assert_eq!(other, Message::default());
     let one = "Labels:\n - alertname = B\nAnnotations:\n";
     let message = said_to(&mut incidents, &event("trigger", one)).unwrap();
     assert_eq!(
@@ -109,10 +116,37 @@ fn what_is_of_no_form_is_refused() {
         json!({ "version": "4", "receiver": "r", "alerts": [{ "status": "firing", "labels": { "a": 1 } }] }),
         json!({ "event_action": "explode" }),
         json!({ "event_action": 1 }),
+        json!({ "event_action": "acknowledge" }),
+        json!({ "event_action": "resolve" }),
         json!({ "event_action": "trigger", "payload": "x" }),
     ];
     for value in refused {
         assert!(said(&value).is_err(), "{value}");
+    }
+    let timed = |starts_at: Value| {
+        said(
+            &json!({ "version": "4", "receiver": "r", "alerts": [{ "status": "firing", "labels": { "alertname": "A" }, "startsAt": starts_at }] }),
+        )
+    };
+    for no_time in [
+        json!("yesterday"),
+        json!(""),
+        json!(1_764_000_000),
+        json!("2026-11-30 05:20"),
+    ] {
+        let error = timed(no_time.clone()).unwrap_err().to_string();
+        assert!(
+            error.contains("startsAt") && error.contains("RFC 3339")
+                || error.contains("expected a string"),
+            "{no_time}: {error}"
+        );
+    }
+    for time in [
+        json!("2026-11-30T05:20:08+01:00"),
+        json!("0001-01-01T00:00:00Z"),
+        Value::Null,
+    ] {
+        assert!(timed(time.clone()).is_ok(), "{time}");
     }
     let broken = read(b"{\"version\": \"4\", ", &mut Incidents::default(), &|ms| {
         ms

@@ -41,7 +41,7 @@ impl Stand {
         };
         let facts = Facts {
             processes: pids.into_iter().filter_map(owner).collect(),
-            guests: self.fleet.guests(&targets),
+            guests: self.fleet.guests(&lever, &targets).await,
             proxy: self.links.proxy(&targets),
             limits: self.fleet.memory_limits(&lever, &targets).await?,
             replicated: self.fleet.replicated(&lever, &targets),
@@ -83,7 +83,11 @@ impl Stand {
         self.note(None, ends(pids)).await
     }
 
-    async fn note(&self, step: Option<String>, undos: Vec<Undo>) -> Result<(), LiveError> {
+    pub(super) async fn note(
+        &self,
+        step: Option<String>,
+        undos: Vec<Undo>,
+    ) -> Result<(), LiveError> {
         if undos.is_empty() {
             return Ok(());
         }

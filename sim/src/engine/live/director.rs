@@ -4,6 +4,7 @@
 use super::LiveError;
 use super::hands::{Hands, Stir};
 use super::newcomers::Newcomers;
+use super::proxied::Proxied;
 use super::stand::Stand;
 use super::watch::Death;
 use crate::abort::Abort;
@@ -255,6 +256,9 @@ async fn attend(
             biased;
             () = tokio::time::sleep(left) => return Ok(Attended::Due(started)),
             list = Newcomers::next(&mut stand.newcomers) => stand.look_at_newcomers(list).await,
+            touched = Proxied::next(&mut stand.proxied) => {
+                stand.proxy_was_touched(touched, hands.as_mut()).await;
+            }
             death = deaths.next() => {
                 stand.fleet.has_died(&death);
                 stand.tell_addresses()?;

@@ -15,7 +15,7 @@ use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
 use crate::engine::live::scraper::{Addresses, Page, Place};
-use crate::engine::live::theirs::{Done, Workers};
+use crate::engine::live::theirs::{Done, IsCutOff, Workers};
 use crate::engine::live::throttle::{Quota, Throttle};
 use crate::engine::live::watch::Roster;
 use crate::engine::live::{LiveError, LiveOptions};
@@ -67,6 +67,8 @@ pub(crate) struct Fleet {
     /// What servers of the team's own have registered, and the hosts of those that were there before.
     servers: BTreeSet<String>,
     hosts: BTreeSet<String>,
+    /// Those that were started while the plan had cut them off from Redis, and were not told of yet.
+    unseen: BTreeSet<String>,
     /// Containers that may take less memory, each with the step that does it.
     limited: Limited,
     /// Those of which a broken release was deployed.
@@ -159,6 +161,7 @@ impl Fleet {
                 Workers::Theirs(_) => BTreeSet::new(),
             },
             hosts: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             limited: Limited::default(),
             broken: BTreeSet::new(),
             quotas: BTreeMap::new(),
@@ -261,6 +264,15 @@ impl Fleet {
             if specs.any(|spec| spec.process == *name && spec.plan.removes_dead_targets()) {
                 self.find(name, true);
             }
+            // Whoever ends without Redis is started again as one that has died.
+            if self
+                .running
+                .get_mut(name)
+                .is_some_and(WorkerChild::has_ended)
+            {
+                self.awaits(name, clock.now());
+                continue;
+            }
             if let Some(child) = self.running.get_mut(name) {
                 child.begin(clock).await?;
                 if let Some(backoff) = self.backoffs.get_mut(name) {
@@ -309,13 +321,25 @@ impl Fleet {
             }
             Workers::Theirs(theirs) => {
                 let log = spec.ledger.with_extension("log");
-                let known = (&self.asks, &self.journal);
+                let roster = self.roster.clone();
+                let is_cut_off = || {
+                    let mut roster = roster.iter();
+                    roster.any(|roster| roster.is_cut_off(process))
+                };
+                let known = (&self.asks, &self.journal, &is_cut_off as IsCutOff<'_>);
                 let started = theirs.start(&self.exe, (spec, index), known, &log);
                 let (child, server) = started.await?;
-                if theirs.stay() {
-                    self.hosts.insert(server.host);
+                match server {
+                    Some(server) => {
+                        if theirs.stay() {
+                            self.hosts.insert(server.host);
+                        }
+                        self.servers.insert(server.server_id);
+                    }
+                    None => {
+                        self.unseen.insert(process.to_owned());
+                    }
                 }
-                self.servers.insert(server.server_id);
                 child
             }
         };
@@ -509,8 +533,9 @@ impl Fleet {
         let (broken, well): (Vec<String>, Vec<String>) = names.iter().cloned().partition(is_broken);
         self.begin_anew(&well, Pods::starts, clock).await?;
         let mut saw = format!(
-            "{} started, {graceful} stopped gracefully before",
-            well.len()
+            "{} started, {graceful} stopped gracefully before{}",
+            well.len(),
+            self.told_of_unseen()
         );
         if !broken.is_empty() {
             let (_, ended) = self.fail_to_boot(&broken, clock).await?;

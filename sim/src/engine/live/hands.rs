@@ -10,6 +10,7 @@ mod mended;
 mod orders;
 mod server;
 mod strangers;
+mod users;
 
 use super::LiveError;
 use super::director::Done;
@@ -70,6 +71,7 @@ pub(super) struct Hands {
     blind: bool,
     /// What Redis is set to.
     redis: server::Watched,
+    users: users::Users,
     strangers: Strangers,
 }
 
@@ -105,6 +107,7 @@ impl Hands {
             ordered: Vec::new(),
             blind,
             redis: server::Watched::default(),
+            users: users::Users::default(),
             strangers: Strangers::default(),
         }
     }
@@ -229,8 +232,11 @@ impl Stand {
     pub(super) async fn has_seen(&mut self, hands: &mut Hands, mut sight: Sight) {
         let now_ms = super::since_start(self.clock);
         let mut actions = Vec::new();
-        if let Some(settings) = sight.settings.take() {
-            actions.extend(hands.redis.see(settings, now_ms));
+        if let Some(mut set_to) = sight.set_to.take() {
+            let ours = self.roster.changes_of_users();
+            let counted = set_to.users.take();
+            let others = counted.map(|counted| hands.users.see(counted, ours));
+            actions.extend(hands.redis.see(set_to, others.unwrap_or(0), now_ms));
         }
         if let Some(servers) = sight.servers.take() {
             let told = self.look_for_strangers(&mut hands.strangers, servers, now_ms);
@@ -241,6 +247,16 @@ impl Stand {
             hands.strangers.see_backlog(*step, &queues, *waits_ns);
         }
         actions.extend(self.ends_what_is_mended(hands, &BTreeSet::new(), &sight));
+        hands.tell(actions);
+    }
+
+    /// What a proxy of the team's did by plan, somebody has ended.
+    pub(super) fn has_healed(&mut self, hands: &mut Hands, saw: String) {
+        let sight = Sight {
+            healed: Some(saw),
+            ..Sight::default()
+        };
+        let actions = self.ends_what_is_mended(hands, &BTreeSet::new(), &sight);
         hands.tell(actions);
     }
 

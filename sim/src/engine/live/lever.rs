@@ -8,6 +8,7 @@ mod tasks;
 use super::LiveError;
 use super::child::{Effect, Told};
 use super::director::Seen;
+use super::link::Pulled;
 use super::replica::Replica;
 use super::scraper::{Page, Place};
 use super::stand::{AtWork, Stand};
@@ -297,7 +298,12 @@ impl Stand {
         if lever == LinkLever::Demote {
             return self.demote(clients).await;
         }
-        let (seen, trouble) = self.links.pull(lever, clients, self.clock).await;
+        let Pulled {
+            seen,
+            trouble,
+            others,
+        } = self.links.pull(lever, clients, self.clock).await;
+        self.tells_of_proxy(&others);
         for client in clients.iter().filter(|_| lever == LinkLever::Heal) {
             self.roster.has_way(client);
         }

@@ -25,7 +25,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use talk::{Rules, Talk};
-pub(crate) use team::TeamLink;
+pub(crate) use team::{TeamLink, Touched};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
@@ -35,8 +35,19 @@ use tokio::task::JoinHandle;
 pub(crate) struct Links {
     all: BTreeMap<String, Link>,
     /// That of clients that go through a proxy of the team's.
-    team: Option<TeamLink>,
+    team: Option<Arc<TeamLink>>,
     rules: Arc<Rules>,
+}
+
+/// What came of doing something to links.
+#[derive(Default)]
+pub(super) struct Pulled {
+    /// Of how many it was seen.
+    pub(super) seen: usize,
+    /// What a proxy of the team's has refused.
+    pub(super) trouble: Option<String>,
+    /// What others had done to that before, and was not told of.
+    pub(super) others: Vec<String>,
 }
 
 /// Who listens to a link: rules about calls, and whose calls they are.
@@ -124,7 +135,10 @@ impl Links {
         }
         let opening = Arc::new(Opening::of(address));
         let team = match proxy {
-            Some(proxy) => Some(TeamLink::open(proxy, address.way(), opening.clone()).await?),
+            Some(proxy) => {
+                let team = TeamLink::open(proxy, address.way(), opening.clone()).await?;
+                Some(Arc::new(team))
+            }
             None => None,
         };
         let mut all = BTreeMap::new();
@@ -176,8 +190,16 @@ impl Links {
             .count()
     }
 
+    /// What is done to a client's link of ours ends.
+    pub(super) fn release(&self, client: &str) {
+        if let Some(link) = self.all.get(client) {
+            link.lead(link.home.clone());
+            link.set(State::default());
+        }
+    }
+
     /// The link of those that go through a proxy of the team's, if they do.
-    pub(super) fn team(&self) -> Option<&TeamLink> {
+    pub(super) fn team(&self) -> Option<&Arc<TeamLink>> {
         self.team.as_ref()
     }
 
@@ -188,13 +210,13 @@ impl Links {
         goes.then(|| team.proxy().clone())
     }
 
-    /// Does something to the links of these clients; answers of how many it was seen, and what a proxy of the team's has refused.
+    /// Does something to the links of these clients.
     pub(super) async fn pull(
         &self,
         lever: LinkLever,
         clients: &[String],
         clock: ClockOrigin,
-    ) -> (usize, Option<String>) {
+    ) -> Pulled {
         let state = state(lever, clock);
         let links: Vec<&Link> = clients
             .iter()
@@ -204,18 +226,21 @@ impl Links {
             link.lead(link.home.clone());
             link.set(state);
         }
-        let (mut seen, mut trouble) = (0, None);
+        let mut pulled = Pulled::default();
         let through = clients.iter().filter(|client| *client != PRODUCER).count();
         if let Some(team) = self.team.as_ref().filter(|_| through > 0) {
             match team.pull(state).await {
-                Ok(is_so) => seen += if is_so { through } else { 0 },
-                Err(error) => trouble = Some(error.to_string()),
+                Ok(of) => {
+                    pulled.seen += if of.is_so { through } else { 0 };
+                    pulled.others = of.others;
+                }
+                Err(error) => pulled.trouble = Some(error.to_string()),
             }
         }
         for link in &links {
-            seen += usize::from(link.is(state).await);
+            pulled.seen += usize::from(link.is(state).await);
         }
-        (seen, trouble)
+        pulled
     }
 }
 

@@ -9,7 +9,7 @@ use super::upkeep::Upkeep;
 use super::watch::{Gaps, HARNESS, Roster, Watch};
 use super::{LiveError, LiveOptions, hands};
 use crate::abort::Abort;
-use crate::alerts::Listening;
+use crate::alerts::{self, Acknowledged, Listening};
 use crate::engine::{Observation, Sink};
 use crate::lever::Lever;
 use crate::metrics::kube::Ended;
@@ -18,7 +18,8 @@ use crate::pulse::Pulse;
 use crate::rehearsal::Said;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_reports::record::{Action, Deed, GapKind, Heard, Mark};
+use firedrill_detector::text::printable;
+use firedrill_reports::record::{Action, Deed, GapKind, Mark};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -141,9 +142,16 @@ impl<'p> Observer<'p> {
                 Some(found) = watch.next() => {
                     sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
                 }
-                Some(heard) = next(&mut alerts) => {
-                    sink(Observation::Heard(heard)).map_err(LiveError::Sink)?;
-                }
+                Some(said) = next(&mut alerts) => match said {
+                    alerts::Said::Heard(heard) => {
+                        sink(Observation::Heard(heard)).map_err(LiveError::Sink)?;
+                    }
+                    // Without people there is no clock that waits for it.
+                    alerts::Said::Acknowledged(_) if people.is_none() => {}
+                    alerts::Said::Acknowledged(by) => {
+                        self.said(acknowledged(by), people.as_ref(), sink)?;
+                    }
+                },
                 said = Audience::next(&mut people) => self.said(said, people.as_ref(), sink)?,
                 Some(progress) = self.scrapes.recv() => self.scraped(progress, sink)?,
             }
@@ -307,8 +315,18 @@ impl<'p> Observer<'p> {
     }
 }
 
+/// A page that was acknowledged in somebody's pager, as if it had been typed.
+fn acknowledged(by: Acknowledged) -> Said {
+    let alerts: Vec<String> = by.alerts.into_iter().collect();
+    Said {
+        what: Deed::Acknowledged,
+        subject: printable(&by.by).into_owned(),
+        text: format!("in the pager: {}", printable(&alerts.join(", "))),
+    }
+}
+
 /// What a source of alerts says next, if there is one.
-async fn next(alerts: &mut Option<&mut Listening>) -> Option<Heard> {
+async fn next(alerts: &mut Option<&mut Listening>) -> Option<alerts::Said> {
     match alerts {
         Some(alerts) => alerts.next().await,
         None => std::future::pending().await,

@@ -7,6 +7,7 @@ use super::exporter::Exporters;
 use super::fleet::Fleet;
 use super::link::Links;
 use super::newcomers::Newcomers;
+use super::proxied::Proxied;
 use super::replica::Replica;
 use super::scraper::Addresses;
 use super::targets_file::TargetsFile;
@@ -38,6 +39,8 @@ pub(super) struct Stand {
     pub(super) fleet: Fleet,
     /// Who else works on its Redis, where that makes it prove nothing.
     pub(super) newcomers: Option<Newcomers>,
+    /// Who looks at a proxy of the team's, where there is one.
+    pub(super) proxied: Option<Proxied>,
     /// What all of them share, if they share anything; it goes with the stand.
     #[expect(dead_code, reason = "held, so that it is there")]
     pub(super) downstream: Option<Downstream>,

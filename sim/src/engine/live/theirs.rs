@@ -40,6 +40,8 @@ use tokio::process::{Child, Command};
 /// How long its server may take to register, real time.
 const REGISTERS_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long one is waited for that the plan has cut off from Redis: it works, and nobody sees it.
+const UNSEEN_AFTER: Duration = Duration::from_secs(2);
 /// As much of the end of its log is looked at for its last words.
 const LOG_END: usize = 4 << 10;
 
@@ -160,7 +162,8 @@ impl Theirs {
     }
 
     /// Starts the process of `spec`, number `index` of the plan's, unless it runs or its deployment does so, and waits until its asynq server has registered, which is answered, too.
-    /// What it prints goes to `log`, if we have started it.
+    /// What it prints goes to `log`, if we have started it. `is_cut_off`: whether by plan it cannot register now; then it is there all
+    /// the same, or has ended of it.
     ///
     /// # Errors
     /// When it cannot be started, ends at once, does not register within 20 s, or does not serve what the plan's process does.
@@ -168,9 +171,9 @@ impl Theirs {
         &self,
         exe: &Path,
         (spec, index): (&WorkerSpec, usize),
-        (asks, journal): (&RedisBroker, &Journal),
+        (asks, journal, is_cut_off): (&RedisBroker, &Journal, IsCutOff<'_>),
         log: &Path,
-    ) -> Result<(WorkerChild, ServerInfo), ChildError> {
+    ) -> Result<(WorkerChild, Option<ServerInfo>), ChildError> {
         let failed = |reason: String| ChildError {
             process: spec.process.clone(),
             reason,
@@ -186,7 +189,7 @@ impl Theirs {
                 // Who kills us before it has registered leaves it to the reaper.
                 let noted = journal.note(None, &ends(child.id().into_iter()));
                 noted.map_err(|error| failed(error.to_string()))?;
-                let server = registered(&mut child, asks).await;
+                let server = registered(&mut child, asks, is_cut_off).await;
                 let server = server.map_err(|why| failed(format!("{why}{}", last_words(log))))?;
                 let child = WorkerChild::of_team((child, group), &spec.process, page);
                 (server, child)
@@ -194,15 +197,21 @@ impl Theirs {
             How::Containers(guests) => {
                 let guest = guests.get(index);
                 let guest = guest.ok_or_else(|| failed("there is no container for it".into()))?;
-                let server = container::started(guest, asks).await.map_err(failed)?;
+                let server = container::started(guest, asks, is_cut_off)
+                    .await
+                    .map_err(failed)?;
+                container::renew(guest, journal).await.map_err(failed)?;
                 let child = WorkerChild::of_guest(guest.clone(), &spec.process, page);
                 (server, child)
             }
             How::Pods(crew) => {
-                let server = crew.start(index, asks).await.map_err(failed)?;
+                let server = crew.start(index, asks, is_cut_off).await.map_err(failed)?;
                 let child = WorkerChild::of_pod((crew.clone(), index), &spec.process, page);
                 (server, child)
             }
+        };
+        let Some(server) = server else {
+            return Ok((child, None));
         };
         let mut processes = spec.plan.processes().into_iter();
         let plans = processes.find(|(name, _)| *name == spec.process);
@@ -214,7 +223,7 @@ impl Theirs {
                 served.join(", ")
             )));
         }
-        Ok((child, server))
+        Ok((child, Some(server)))
     }
 }
 
@@ -253,8 +262,15 @@ impl Started {
     }
 }
 
-/// Waits until the server of this process is in Redis.
-async fn registered(child: &mut Child, asks: &RedisBroker) -> Result<ServerInfo, String> {
+/// Whether a worker is cut off from Redis by plan.
+pub(crate) type IsCutOff<'a> = &'a (dyn Fn() -> bool + Send + Sync);
+
+/// Waits until the server of this process is in Redis; `None`: the plan has cut it off from that.
+async fn registered(
+    child: &mut Child,
+    asks: &RedisBroker,
+    is_cut_off: IsCutOff<'_>,
+) -> Result<Option<ServerInfo>, String> {
     let inspector = Inspector::new(asks.clone());
     let began = tokio::time::Instant::now();
     let real = ClockOrigin::real_time();
@@ -262,18 +278,25 @@ async fn registered(child: &mut Child, asks: &RedisBroker) -> Result<ServerInfo,
     loop {
         match child.try_wait() {
             Ok(None) => {}
+            // Without Redis some do.
+            Ok(Some(_)) if is_cut_off() => return Ok(None),
             Ok(Some(status)) => return Err(format!("it ended at once ({status})")),
             Err(error) => return Err(error.to_string()),
         }
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-        match inspector.servers(real.now()).await {
-            Ok(list) => {
+        let asked = inspector.servers(real.now());
+        match tokio::time::timeout(UNSEEN_AFTER, asked).await {
+            Ok(Ok(list)) => {
                 let mut infos = list.servers.into_iter().map(|server| server.info);
                 if let Some(info) = infos.find(|info| Some(info.pid) == pid) {
-                    return Ok(info);
+                    return Ok(Some(info));
                 }
             }
-            Err(error) => trouble = format!("; Redis: {error}"),
+            Ok(Err(error)) => trouble = format!("; Redis: {error}"),
+            Err(_) => trouble = "; Redis does not answer".to_owned(),
+        }
+        if began.elapsed() >= UNSEEN_AFTER && is_cut_off() {
+            return Ok(None);
         }
         if began.elapsed() >= REGISTERS_WITHIN {
             return Err(format!(

@@ -71,6 +71,8 @@ struct State {
     unleased: BTreeSet<String>,
     /// How many have died of each step, by its index.
     deaths_of: BTreeMap<usize, u32>,
+    /// How often the plan has changed what users of Redis may do, or is about to.
+    changes_of_users: i64,
     /// Whether people take part: who ends a process is told by whoever starts it again.
     is_rehearsal: bool,
     /// Steps that people have ended, by index, and when.
@@ -237,6 +239,16 @@ impl Roster {
         state.followed.remove(REDIS);
     }
 
+    /// What users of Redis may do is changed by plan. To be told before it is done; `by`: -1 if it was not done.
+    pub(crate) fn changes_users(&self, by: i64) {
+        self.state().changes_of_users += by;
+    }
+
+    /// How often that was.
+    pub(crate) fn changes_of_users(&self) -> i64 {
+        self.state().changes_of_users
+    }
+
     /// Redis loses its data by plan.
     pub(crate) fn loses_data(&self) {
         let now = self.clock.now();
@@ -289,6 +301,13 @@ impl Roster {
     /// Whether `who` was away by plan at any moment between `from` and `to`.
     pub(crate) fn was_away(&self, who: &str, from: Time, to: Time) -> bool {
         self.state().absences.was_away(who, from, to)
+    }
+
+    /// Whether by plan Redis does not do now what a process asks of it, or the process does not reach it.
+    pub(crate) fn is_cut_off(&self, process: &str) -> bool {
+        let now = self.clock.now();
+        let absences = &self.state().absences;
+        absences.was_away(REDIS, now, now) || absences.was_away(&way_of(process), now, now)
     }
 
     /// Whether Redis does not answer now, by plan.

@@ -7,7 +7,7 @@ pub use memory::MemoryLimit;
 pub(crate) use memory::set_memory_back;
 
 use super::{DONE_WITHIN, PROGRAM, docker_says, is_gone};
-use crate::program;
+use crate::program::{self, Undone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,8 +85,15 @@ pub enum GuestError {
     #[error("container {0} was removed from outside")]
     Gone(String),
     /// It does not run.
-    #[error("container {0} does not run: {1}")]
-    NotRunning(String, String),
+    #[error("container {name} does not run: {status}")]
+    NotRunning {
+        /// Which one.
+        id: GuestId,
+        /// What people call it.
+        name: String,
+        /// How it is, in Docker's word.
+        status: String,
+    },
     /// Docker cannot be asked, or refuses.
     #[error("{0}")]
     Docker(String),
@@ -112,6 +119,8 @@ struct State {
     paused: bool,
     #[serde(default)]
     exit_code: i64,
+    #[serde(default)]
+    started_at: String,
 }
 
 /// What it may take.
@@ -204,11 +213,12 @@ impl Guest {
         if !found.agrees() {
             return Err(GuestError::NoConsent(name));
         }
-        if !found.state.running || found.state.paused {
-            return Err(GuestError::NotRunning(name, found.state.status));
-        }
         let id =
             GuestId::try_from(found.id).map_err(|error| GuestError::Docker(error.to_owned()))?;
+        if !found.state.running || found.state.paused {
+            let status = found.state.status;
+            return Err(GuestError::NotRunning { id, name, status });
+        }
         Ok(Self {
             docker: docker.to_owned(),
             id,
@@ -228,6 +238,14 @@ impl Guest {
     /// When Docker does not tell.
     pub async fn hostname(&self) -> Result<String, GuestError> {
         Ok(self.inspected().await?.config.hostname)
+    }
+
+    /// When it was started last, in Docker's words.
+    ///
+    /// # Errors
+    /// When Docker does not tell.
+    pub(crate) async fn started(&self) -> Result<String, GuestError> {
+        Ok(self.inspected().await?.state.started_at)
     }
 
     /// Whether it has ended because it may take no more memory.
@@ -368,23 +386,29 @@ async fn inspect(docker: &Path, name: &str) -> Result<Option<String>, GuestError
 }
 
 /// Lets a container go on that a drill has frozen, or starts one that it has ended: `verb` is `unpause` or `start`. One that is
-/// gone, is so already, or whose owner has not agreed, is left alone.
+/// gone, is so already, was started again since `started`, or whose owner has not agreed, is left alone.
 ///
 /// # Errors
 /// When Docker cannot be asked, or refuses.
-pub(crate) fn undo(verb: &str, id: &GuestId) -> io::Result<()> {
+pub(crate) fn undo(verb: &str, id: &GuestId, started: Option<&str>) -> io::Result<Undone> {
     let docker = program::on_path(PROGRAM)?;
     let Some(found) = Inspected::of(&docker, id)? else {
-        return Ok(());
+        return Ok(Undone::Needless);
     };
     let is_so = match verb {
         "unpause" => !found.state.paused,
         _ => found.state.running,
     };
     if is_so || !found.agrees() {
-        return Ok(());
+        return Ok(Undone::Needless);
+    }
+    if started.is_some_and(|started| started != found.state.started_at) {
+        return Ok(Undone::Left(format!(
+            "container {id} was started again since the drill had done something to it; it is {} now",
+            found.state.status
+        )));
     }
     let done = program::ran(&docker, &[verb, &id.0], DONE_WITHIN);
-    done.map(drop)
+    done.map(|_| Undone::Done)
         .map_err(|error| io::Error::other(format!("docker {verb}: {error}")))
 }

@@ -4,10 +4,15 @@ use super::Fleet;
 use crate::engine::live::LiveError;
 use crate::engine::live::theirs::{Beyond, Workers};
 use crate::kubernetes::CONSENT;
+use crate::lever::Lever;
 use crate::metrics::kube::Pods;
-use crate::redis_server::docker::guest::GuestId;
+use crate::undo::Ran;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_reports::record::Meddling;
+use std::time::Duration;
+
+/// How long Docker may take while nothing is due: whoever acts waits for it.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A container or a deployment that others have had a hand in.
 #[derive(Debug)]
@@ -34,17 +39,20 @@ pub(crate) struct Meddled {
 }
 
 impl Fleet {
-    /// The containers of the team's among these processes.
-    pub(crate) fn guests(&self, names: &[String]) -> Vec<GuestId> {
-        let Workers::Theirs(theirs) = &self.workers else {
+    /// The containers of the team's among these processes, if a lever does something to such.
+    pub(crate) async fn guests(&self, lever: &Lever, names: &[String]) -> Vec<Ran> {
+        if !matches!(lever, Lever::Process(_) | Lever::Life(_)) {
             return Vec::new();
-        };
-        let specs = self.specs.iter().enumerate();
-        let meant = specs.filter(|(_, spec)| names.contains(&spec.process));
-        meant
-            .filter_map(|(index, _)| theirs.guest(index))
-            .map(|guest| guest.id.clone())
-            .collect()
+        }
+        // All at once: the turn is due soon.
+        let guests = names.iter().filter_map(|name| self.guest_of(name));
+        let asked = guests.map(|guest| async move {
+            Ran {
+                container: guest.id.clone(),
+                started: guest.started().await.ok(),
+            }
+        });
+        futures_util::future::join_all(asked).await
     }
 
     /// What others have done to containers of the team's since the drill began, at `from`, Unix seconds, and was not told of yet.
@@ -68,7 +76,13 @@ impl Fleet {
         for (process, guest) in guests {
             let mut done = self.done.get(&process).copied().unwrap_or_default();
             done.ends += u32::from(self.awaited.contains_key(&process));
-            let Ok(Some(Beyond { saw, all: seen, .. })) = done.beyond(&guest, from).await else {
+            let asked = tokio::time::timeout(ANSWERS_WITHIN, done.beyond(&guest, from)).await;
+            let found = match asked {
+                Ok(found) => found,
+                // It would not tell of the others, either, and the plan is not to wait for it.
+                Err(_) => break,
+            };
+            let Ok(Some(Beyond { saw, all: seen, .. })) = found else {
                 continue;
             };
             let again = seen.starts > done.starts || seen.unpauses > done.unpauses;

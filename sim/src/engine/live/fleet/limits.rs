@@ -8,6 +8,7 @@ use crate::engine::live::watch::Death;
 use crate::lever::{Lever, LifeLever};
 use crate::metrics::kube::Ended;
 use crate::redis_server::docker::guest::{Guest, GuestId, MemoryLimit, set_memory_back};
+use crate::undo::Undo;
 use firedrill_asynq::clock::ClockOrigin;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,8 +20,16 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Which containers may take less memory, since when that is looked after, and what they had.
 #[derive(Debug, Default)]
 pub(super) struct Limited {
-    by_process: BTreeMap<String, (usize, MemoryLimit)>,
+    by_process: BTreeMap<String, Limit>,
     asked: Option<Instant>,
+}
+
+/// What a step makes of a container's limit.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    step: usize,
+    before: MemoryLimit,
+    left: MemoryLimit,
 }
 
 /// In words of the engine.
@@ -29,7 +38,7 @@ fn failed(error: impl std::fmt::Display) -> LiveError {
 }
 
 impl Fleet {
-    fn guest_of(&self, process: &str) -> Option<&Guest> {
+    pub(super) fn guest_of(&self, process: &str) -> Option<&Guest> {
         let Workers::Theirs(theirs) = &self.workers else {
             return None;
         };
@@ -56,8 +65,8 @@ impl Fleet {
         Ok(limits)
     }
 
-    /// From now on the containers of these processes may take so many bytes more than they do; answers which of them. What happens to
-    /// those is step `step`'s doing.
+    /// From now on the containers of these processes may take so many bytes more than they do; answers which of them, and by what that is
+    /// undone now that it is known. What happens to those is step `step`'s doing.
     ///
     /// # Errors
     /// When Docker refuses.
@@ -65,20 +74,26 @@ impl Fleet {
         &mut self,
         names: &[String],
         (step, more): (usize, u64),
-    ) -> Result<Vec<String>, LiveError> {
-        let mut limited = Vec::new();
+    ) -> Result<(Vec<String>, Vec<Undo>), LiveError> {
+        let (mut limited, mut undos) = (Vec::new(), Vec::new());
         for name in names {
             let Some(guest) = self.guest_of(name).cloned() else {
                 continue;
             };
             let before = guest.memory_limit().await.map_err(failed)?;
             self.let_go(std::slice::from_ref(name));
-            let so = guest.limit_memory(more).await.map_err(failed)?;
+            let (left, is_so) = guest.limit_memory(more).await.map_err(failed)?;
             let by_process = &mut self.limited.by_process;
-            by_process.entry(name.clone()).or_insert((step, before));
-            limited.extend(so.map(|_| name.clone()));
+            let limit = by_process.entry(name.clone());
+            limit.or_insert(Limit { step, before, left }).left = left;
+            undos.push(Undo::Memory {
+                container: guest.id,
+                limit: before,
+                left: Some(left),
+            });
+            limited.extend(is_so.then(|| name.clone()));
         }
-        Ok(limited)
+        Ok((limited, undos))
     }
 
     /// The containers that a step gives less memory may take as much as before.
@@ -87,14 +102,16 @@ impl Fleet {
     /// When Docker refuses.
     pub(crate) async fn lift_limits(&mut self, step: usize) -> Result<(), LiveError> {
         let by_process = std::mem::take(&mut self.limited.by_process);
-        let (over, on) = by_process.into_iter().partition(|(_, (of, _))| *of == step);
+        let (over, on) = by_process
+            .into_iter()
+            .partition(|(_, limit)| limit.step == step);
         self.limited.by_process = on;
-        let over: BTreeMap<String, (usize, MemoryLimit)> = over;
-        for (name, (_, limit)) in over {
+        let over: BTreeMap<String, Limit> = over;
+        for (name, Limit { before, left, .. }) in over {
             let Some(id) = self.guest_of(&name).map(|guest| guest.id.clone()) else {
                 continue;
             };
-            let set = tokio::task::spawn_blocking(move || set_memory_back(&id, limit));
+            let set = tokio::task::spawn_blocking(move || set_memory_back(&id, before, Some(left)));
             set.await.map_err(failed)?.map_err(failed)?;
             let runs = self
                 .running
@@ -123,7 +140,7 @@ impl Fleet {
             .limited
             .by_process
             .iter()
-            .map(|(name, (step, _))| (name.clone(), *step))
+            .map(|(name, limit)| (name.clone(), limit.step))
             .collect();
         for (name, step) in limited {
             let Some(guest) = self.guest_of(&name).cloned() else {

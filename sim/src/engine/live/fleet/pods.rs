@@ -19,7 +19,7 @@ impl Fleet {
     /// Looks at the deployment before the drill.
     pub(super) async fn meet_pods(&self) -> Result<(), LiveError> {
         match self.crew() {
-            Some(crew) => Ok(crew.meet().await?),
+            Some(crew) => Ok(crew.meet(&self.journal).await?),
             None => Ok(()),
         }
     }

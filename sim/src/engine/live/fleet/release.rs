@@ -38,7 +38,8 @@ impl Fleet {
         for name in names {
             self.find(name, true);
         }
-        let saw = format!("{all} started, {graceful} stopped gracefully before");
+        let unseen = self.told_of_unseen();
+        let saw = format!("{all} started, {graceful} stopped gracefully before{unseen}");
         Ok((true, saw))
     }
 

@@ -1,6 +1,7 @@
 //! What Redis is asked about people's doings: in a task of its own, one look at a time and each question with a limit, so that
 //! whoever acts waits for none of it. What was seen is taken when it comes.
 
+use super::users::Counted;
 use crate::engine::live::lever::redis::{connects_anew, does, writes};
 use crate::engine::live::stand::AtWork;
 use crate::lever::Denied;
@@ -26,6 +27,14 @@ pub(super) const USERS: &str = "ACL";
 
 /// What Redis is set to, by the names above.
 pub(super) type Settings = BTreeMap<&'static str, String>;
+
+/// The same, with what else it says of itself.
+pub(super) struct SetTo {
+    pub(super) settings: Settings,
+    pub(super) used_bytes: u64,
+    /// How often its users were changed, where it counts that.
+    pub(super) users: Option<Counted>,
+}
 
 /// What is to be found out at one look.
 #[derive(Default)]
@@ -64,12 +73,14 @@ pub(in crate::engine::live) struct Sight {
     pub(super) unpaused: BTreeSet<String>,
     /// Of each step, what proves that it is over.
     pub(super) proven: BTreeMap<usize, String>,
-    /// What Redis is set to, and how many bytes it uses.
-    pub(super) settings: Option<(Settings, u64)>,
+    /// What Redis is set to.
+    pub(super) set_to: Option<SetTo>,
     /// All who work.
     pub(super) servers: Option<Vec<ServerInfo>>,
     /// For how long the oldest task waits in the queues of a step, nanoseconds.
     pub(super) waits_ns: BTreeMap<usize, i64>,
+    /// What shows that a proxy of the team's does nothing to links any more.
+    pub(super) healed: Option<String>,
 }
 
 /// The look that is under way, if one is.
@@ -145,7 +156,7 @@ impl Asked {
         let Some(bereft) = question.at_large else {
             return sight;
         };
-        sight.settings = in_time(self.is_set_to()).await;
+        sight.set_to = in_time(self.is_set_to()).await;
         sight.servers = in_time(self.who_works()).await;
         for (step, queues) in bereft {
             let waits_ns = in_time(self.longest_wait_ns(&queues)).await;
@@ -177,7 +188,7 @@ impl Asked {
         found.ok().map(|found| found > 0)
     }
 
-    async fn is_set_to(&self) -> Option<(Settings, u64)> {
+    async fn is_set_to(&self) -> Option<SetTo> {
         let mut get = redis::cmd("CONFIG");
         get.arg("GET").arg("max*");
         let asked = self
@@ -202,7 +213,11 @@ impl Asked {
             found.extend(of_info(name).map(|value| (name, value)));
         }
         let used_bytes = of_info("used_memory").and_then(|bytes| bytes.parse().ok());
-        Some((found, used_bytes.unwrap_or(0)))
+        Some(SetTo {
+            settings: found,
+            used_bytes: used_bytes.unwrap_or(0),
+            users: Counted::by(&self.control, of_info("run_id")).await,
+        })
     }
 
     async fn who_works(&self) -> Option<Vec<ServerInfo>> {

@@ -5,8 +5,8 @@ use super::{Hands, server};
 use crate::audit::REDIS;
 use crate::engine::live::since_start;
 use crate::engine::live::stand::Stand;
-use crate::lever::{Lever, ProcessLever, QueueLever};
-use crate::plan::{Plan, Step};
+use crate::lever::{Lever, LinkLever, ProcessLever, QueueLever};
+use crate::plan::{PRODUCER, Plan, Step};
 use firedrill_reports::record::{Action, Deed};
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ impl Stand {
         for (step, restarted) in std::mem::take(&mut hands.open) {
             let step_of_plan = &plan.timeline[step];
             let relieved = hands.strangers.relieved(step).cloned();
-            let seen = (going, sight.proven.get(&step), &sight.unpaused);
+            let seen = (going, sight.proven.get(&step), sight);
             let saw =
                 relieved.or_else(|| self.is_mended(step_of_plan, &restarted, seen, &hands.redis));
             let Some(saw) = saw else {
@@ -51,7 +51,7 @@ impl Stand {
         &mut self,
         step: &Step,
         restarted: &BTreeSet<String>,
-        (going, proven, unpaused): (&BTreeSet<u32>, Option<&String>, &BTreeSet<String>),
+        (going, proven, sight): (&BTreeSet<u32>, Option<&String>, &Sight),
         redis: &server::Watched,
     ) -> Option<String> {
         let all = step.targets.len();
@@ -89,11 +89,25 @@ impl Stand {
                 queue,
                 what: QueueLever::Pause,
             } => {
-                if !unpaused.contains(&queue) {
+                if !sight.unpaused.contains(&queue) {
                     return None;
                 }
                 self.roster.pauses(&queue, false);
                 Some(format!("{queue} is paused no longer"))
+            }
+            Lever::Link(lever) if lever != LinkLever::Demote => {
+                // The producer's link is ours, and nobody else can end what is done to it: that goes with the rest.
+                let saw = sight.healed.as_ref()?;
+                let (own, through): (Vec<&String>, Vec<&String>) =
+                    step.targets.iter().partition(|name| *name == PRODUCER);
+                if through.is_empty() {
+                    return None;
+                }
+                own.iter().for_each(|name| self.links.release(name));
+                for name in &step.targets {
+                    self.roster.has_way(name);
+                }
+                Some(format!("{saw}, by what was done from outside"))
             }
             Lever::Redis(lever) => {
                 let (found, proof) = self.is_taken_back(lever, redis)?;

@@ -1,7 +1,7 @@
 //! What people do to Redis itself: what it is set to is looked at now and then, and what has changed was their doing, as the
 //! plan's turns are taken between two looks.
 
-use super::asking::{MAXCLIENTS, MAXMEMORY, PAUSED, Proof, ROLE, Settings, USERS};
+use super::asking::{MAXCLIENTS, MAXMEMORY, PAUSED, Proof, ROLE, SetTo, Settings, USERS};
 use super::mended::goes_on;
 use crate::audit::REDIS;
 use crate::engine::live::stand::Stand;
@@ -20,15 +20,18 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Takes in what is found; answers what has changed, in words.
-    fn take(&mut self, found: Settings) -> Vec<String> {
+    /// Takes in what is found, and how often others have changed its users; answers what has changed, in words.
+    fn take(&mut self, found: Settings, others: i64) -> Vec<String> {
         let before = std::mem::replace(&mut self.found, found);
+        let is_first = before.is_empty();
         let changed = self.found.iter().filter_map(|(name, now)| {
             let was = before.get(name).filter(|was| *was != now)?;
             Some((*name, was, now))
         });
         let mut told = Vec::new();
+        let mut has_other_users = false;
         for (name, was, now) in changed {
+            has_other_users |= name == USERS;
             told.push(match (name, now.as_str()) {
                 (ROLE, "master") => "is a master again (REPLICAOF)".to_owned(),
                 (ROLE, _) => "is a replica (REPLICAOF)".to_owned(),
@@ -37,13 +40,20 @@ impl Watched {
                 }
                 (PAUSED, _) => "its clients are paused (CLIENT PAUSE)".to_owned(),
                 // Passwords stand in it.
-                (USERS, _) => {
-                    self.has_other_users = true;
-                    "what its users may do was changed (ACL)".to_owned()
-                }
+                (USERS, _) => "what its users may do was changed (ACL)".to_owned(),
                 _ => format!("{name} is {now}, and was {was} (CONFIG SET)"),
             });
         }
+        if others > 0 && !has_other_users {
+            told.push(match is_first {
+                true => "what its users may do was changed (ACL)".to_owned(),
+                false => "what its users may do was changed, and is as it was (ACL)".to_owned(),
+            });
+        }
+        if others > 1 {
+            told.push(format!("its users were changed {others} times (ACL)"));
+        }
+        self.has_other_users |= has_other_users || others > 0;
         told
     }
 
@@ -52,9 +62,9 @@ impl Watched {
     }
 
     /// Takes in what Redis is set to; answers what people have changed in it since the last look.
-    pub(super) fn see(&mut self, (found, used_bytes): (Settings, u64), now_ms: i64) -> Vec<Action> {
-        self.used_bytes = used_bytes;
-        let told = self.take(found).into_iter();
+    pub(super) fn see(&mut self, set_to: SetTo, others: i64, now_ms: i64) -> Vec<Action> {
+        self.used_bytes = set_to.used_bytes;
+        let told = self.take(set_to.settings, others).into_iter();
         told.map(|text| Action {
             at_ms: now_ms,
             what: Deed::Seen,
@@ -149,9 +159,12 @@ mod tests {
     fn what_has_changed_is_told_once_and_no_password_is() {
         let mut watched = Watched::default();
         // Nothing is known of before.
-        assert_eq!(watched.take(found("500", "slave", "user a >one")), [""; 0]);
         assert_eq!(
-            watched.take(found("0", "master", "user a >two")),
+            watched.take(found("500", "slave", "user a >one"), 0),
+            [""; 0]
+        );
+        assert_eq!(
+            watched.take(found("0", "master", "user a >two"), 1),
             [
                 "what its users may do was changed (ACL)",
                 "maxmemory is 0, and was 500 (CONFIG SET)",
@@ -159,6 +172,16 @@ mod tests {
             ]
         );
         assert!(watched.has_other_users);
-        assert_eq!(watched.take(found("0", "master", "user a >two")), [""; 0]);
+        assert_eq!(
+            watched.take(found("0", "master", "user a >two"), 0),
+            [""; 0]
+        );
+        assert_eq!(
+            watched.take(found("0", "master", "user a >two"), 2),
+            [
+                "what its users may do was changed, and is as it was (ACL)",
+                "its users were changed 2 times (ACL)",
+            ]
+        );
     }
 }

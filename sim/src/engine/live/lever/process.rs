@@ -145,10 +145,11 @@ impl Stand {
         let (LifeLever::Leak { limit_bytes, .. }, What::Begin(step)) = (lever, turn.what) else {
             return Ok(());
         };
-        let limited = self
-            .fleet
-            .limit_memory(targets, (step, limit_bytes))
-            .await?;
+        let limits = self.fleet.limit_memory(targets, (step, limit_bytes));
+        let (limited, undos) = limits.await?;
+        let id = &self.plan.timeline[step].id;
+        let id = (!self.roster.has_people()).then(|| id.clone());
+        self.note(id, undos).await?;
         if limited.len() == targets.len() {
             let effects = limited.into_iter().map(|process| Effect {
                 process,

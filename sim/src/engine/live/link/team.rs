@@ -4,15 +4,16 @@ use super::State;
 use super::opening::Opening;
 use super::probe::Probe;
 use crate::plan::TOXIC_BYTES;
-use crate::toxiproxy::{Proxy, ProxyError, ProxyId, Stream, Toxic};
+use crate::toxiproxy::{Proxy, ProxyError, ProxyId, Seen, Stream, Toxic};
 use crate::undo::{Journal, Undo};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::address::Way;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// How long a worker may take until it has subscribed again: a client of Go's looks after its subscription every 3 s.
@@ -26,8 +27,36 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) struct TeamLink {
     proxy: Proxy,
     opening: Arc<Opening>,
-    /// What it was last asked to do.
-    does: Mutex<State>,
+    known: Mutex<Known>,
+}
+
+/// What is known of the proxy.
+#[derive(Default)]
+struct Known {
+    /// How it was at the last look, if there was one.
+    was: Option<Seen>,
+    /// What it was last asked to do, and is not seen to have stopped doing.
+    does: State,
+    /// How often it was asked to do something.
+    pulls: u64,
+}
+
+/// What came of having the proxy do something.
+pub(super) struct Pulled {
+    /// Whether it was seen.
+    pub(super) is_so: bool,
+    /// What others had done to it before, and was not told of.
+    pub(super) others: Vec<String>,
+}
+
+/// What was seen of the proxy at a look that nobody had asked for.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    /// What others have done to it, in words.
+    pub(crate) saw: Vec<String>,
+    /// Whether all that the drill had it do is gone by that, and clients are answered over it: then, how often it had been asked to do
+    /// something by then.
+    pub(crate) is_free: Option<u64>,
 }
 
 impl TeamLink {
@@ -41,10 +70,15 @@ impl TeamLink {
         way: Option<Way>,
         opening: Arc<Opening>,
     ) -> io::Result<Self> {
+        // It may be long ago that it was found.
+        let known = Known {
+            was: Some(proxy.idle().await.map_err(io::Error::other)?),
+            ..Known::default()
+        };
         let link = Self {
             proxy,
             opening,
-            does: Mutex::default(),
+            known: Mutex::new(known),
         };
         let Some(Way::Server(server)) = way else {
             return Err(io::Error::other(
@@ -73,7 +107,7 @@ impl TeamLink {
     }
 
     /// The proxy.
-    pub(super) fn proxy(&self) -> &ProxyId {
+    pub(crate) fn proxy(&self) -> &ProxyId {
         self.proxy.id()
     }
 
@@ -137,19 +171,57 @@ impl TeamLink {
         }
     }
 
-    /// Has the proxy do something; answers whether it was seen.
+    /// Has the proxy do something.
     ///
     /// # Errors
-    /// When Toxiproxy cannot be asked, or somebody has removed what it did until now.
-    pub(super) async fn pull(&self, state: State) -> Result<bool, ProxyError> {
-        let before = std::mem::replace(
-            &mut *self.does.lock().unwrap_or_else(PoisonError::into_inner),
-            state,
-        );
-        let was_there = self.proxy.does_still(&toxics(before)).await;
+    /// When Toxiproxy cannot be asked, or refuses.
+    pub(super) async fn pull(&self, state: State) -> Result<Pulled, ProxyError> {
+        let mut known = self.known.lock().await;
+        known.pulls += 1;
+        let before = self.proxy.look().await?;
+        let was = known.was.take();
+        let mut others = was.map_or_else(Vec::new, |was| before.differs(&was));
         self.proxy.does(&toxics(state)).await?;
-        was_there?;
-        Ok(self.probe(self.proxy.place.clone()).sees(state).await)
+        let now = self.proxy.look().await?;
+        others.extend(now.without_ours().differs(&before.without_ours()));
+        known.was = Some(now);
+        known.does = state;
+        drop(known);
+        let is_so = self.probe(self.proxy.place.clone()).sees(state).await;
+        Ok(Pulled { is_so, others })
+    }
+
+    /// What others have done to it since the last look.
+    ///
+    /// # Errors
+    /// When Toxiproxy cannot be asked.
+    pub(crate) async fn look(&self) -> Result<Touched, ProxyError> {
+        let (saw, pulls, is_lifted) = {
+            let mut known = self.known.lock().await;
+            let now = self.proxy.look().await?;
+            let saw = known.was.as_ref().map(|was| now.differs(was));
+            let is_lifted = known.does != State::default() && now.is_free_of_ours();
+            known.was = Some(now);
+            (saw.unwrap_or_default(), known.pulls, is_lifted)
+        };
+        // Not while it is held: the plan may have something done meanwhile.
+        let greeted = self.probe(self.proxy.place.clone());
+        let is_free = is_lifted && greeted.sees(State::default()).await;
+        if is_free {
+            let mut known = self.known.lock().await;
+            if known.pulls == pulls {
+                known.does = State::default();
+            }
+        }
+        Ok(Touched {
+            saw,
+            is_free: is_free.then_some(pulls),
+        })
+    }
+
+    /// How often it was asked to do something.
+    pub(crate) async fn pulls(&self) -> u64 {
+        self.known.lock().await.pulls
     }
 }
 

@@ -1,7 +1,8 @@
 //! Workers in containers that run already: started again after they were ended, and looked after by Docker's own journal.
 
-use super::{LOOK_AGAIN, REGISTERS_WITHIN};
+use super::{IsCutOff, LOOK_AGAIN, REGISTERS_WITHIN, UNSEEN_AFTER};
 use crate::redis_server::docker::guest::{Guest, GuestError};
+use crate::undo::{Journal, Open, Undo};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::inspector::Inspector;
@@ -10,45 +11,79 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 /// Starts a container unless it runs, and waits until the asynq server in it has registered, which tells its host's name: a new
-/// one, if the container was started.
+/// one, if the container was started. `None`: the plan has cut it off from Redis.
 ///
 /// # Errors
 /// When Docker refuses, or no server registers within 20 s.
-pub(super) async fn started(guest: &Guest, asks: &RedisBroker) -> Result<ServerInfo, String> {
+pub(super) async fn started(
+    guest: &Guest,
+    asks: &RedisBroker,
+    is_cut_off: IsCutOff<'_>,
+) -> Result<Option<ServerInfo>, String> {
     let said = |error: GuestError| error.to_string();
     let host = guest.hostname().await.map_err(said)?;
-    let before = servers_of(&host, asks).await?;
+    let before = match servers_of(&host, asks).await {
+        Err(_) if is_cut_off() => Vec::new(),
+        before => before?,
+    };
     let before: BTreeSet<String> = before.into_iter().map(|info| info.server_id).collect();
     let is_new = guest.start().await.map_err(said)?;
     let before = if is_new { before } else { BTreeSet::new() };
-    registered(&host, &before, asks, &format!("container {}", guest.name)).await
+    let what = format!("container {}", guest.name);
+    registered(&host, &before, (asks, is_cut_off), &what).await
+}
+
+/// What is still to be undone about a container is so since its last start, which is ours.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub(super) async fn renew(guest: &Guest, journal: &Journal) -> Result<(), String> {
+    let mut open = journal.open().into_iter();
+    let is_open = |open: Open| matches!(open.undo, Undo::StartContainer { container, .. } if container == guest.id);
+    if !open.any(is_open) {
+        return Ok(());
+    }
+    let undo = Undo::StartContainer {
+        container: guest.id.clone(),
+        started: guest.started().await.ok(),
+    };
+    let noted = journal.note(None, &[undo]);
+    noted.map_err(|error| error.to_string())
 }
 
 /// The servers that say that they are on a host.
 async fn servers_of(host: &str, asks: &RedisBroker) -> Result<Vec<ServerInfo>, String> {
-    let list = Inspector::new(asks.clone())
-        .servers(ClockOrigin::real_time().now())
-        .await;
+    let inspector = Inspector::new(asks.clone());
+    let asked = inspector.servers(ClockOrigin::real_time().now());
+    let list = tokio::time::timeout(UNSEEN_AFTER, asked).await;
+    let list = list.map_err(|_| "Redis does not answer".to_owned())?;
     let list = list.map_err(|error| format!("Redis: {error}"))?;
     let infos = list.servers.into_iter().map(|server| server.info);
     Ok(infos.filter(|info| info.host == host).collect())
 }
 
-/// Waits until a server that is none of `before` has registered from a host, which is `what`.
+/// Waits until a server that is none of `before` has registered from a host, which is `what`; `None`: the plan has cut it off from Redis.
 ///
 /// # Errors
 /// When none does within 20 s.
 pub(super) async fn registered(
     host: &str,
     before: &BTreeSet<String>,
-    asks: &RedisBroker,
+    (asks, is_cut_off): (&RedisBroker, IsCutOff<'_>),
     what: &str,
-) -> Result<ServerInfo, String> {
+) -> Result<Option<ServerInfo>, String> {
     let began = Instant::now();
     loop {
-        let mut found = servers_of(host, asks).await?.into_iter();
+        let found = match servers_of(host, asks).await {
+            Err(_) if is_cut_off() => Vec::new(),
+            found => found?,
+        };
+        let mut found = found.into_iter();
         if let Some(info) = found.find(|info| !before.contains(&info.server_id)) {
-            return Ok(info);
+            return Ok(Some(info));
+        }
+        if began.elapsed() >= UNSEEN_AFTER && is_cut_off() {
+            return Ok(None);
         }
         if began.elapsed() >= REGISTERS_WITHIN {
             return Err(format!(

@@ -3,13 +3,16 @@
 //! A Deployment makes a new pod for each that goes. What the plan has away stays away, so it is made to want fewer meanwhile, and the
 //! pod that goes is the one that it does without. What comes again has another name, and is whichever process has none.
 
+use super::IsCutOff;
 use super::container::registered;
 use crate::engine::live::LiveError;
 use crate::kubernetes::{BROKEN_IMAGE, Deployment, KubeError, Pod, Seen};
+use crate::undo::{Journal, Undo};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::message::ServerInfo;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -37,6 +40,10 @@ struct State {
     replicas: u32,
     images: BTreeMap<String, String>,
     rest: Value,
+    /// How many it is to want in the end, and how many it wanted when we scaled it last, or were about to; and where that is written down.
+    due: u32,
+    last: u32,
+    journal: Option<Journal>,
     /// The pod of each process, by its number, and how often its containers had been started again.
     pods: BTreeMap<usize, (String, u64)>,
     /// Pods that are nobody's, and known: those that others have had come, and those of a release that does not start.
@@ -138,13 +145,16 @@ impl Crew {
         &self.deployment
     }
 
-    /// Looks at it before the drill: that is how it should be.
+    /// Looks at it before the drill with this journal: that is how it should be.
     ///
     /// # Errors
     /// When Kubernetes does not tell.
-    pub(crate) async fn meet(&self) -> Result<(), KubeError> {
+    pub(crate) async fn meet(&self, journal: &Journal) -> Result<(), KubeError> {
         let seen = self.deployment.look().await?;
-        self.state.lock().await.is_now(&seen);
+        let mut state = self.state.lock().await;
+        state.is_now(&seen);
+        (state.due, state.last) = (seen.replicas, seen.replicas);
+        state.journal = Some(journal.clone());
         Ok(())
     }
 
@@ -168,6 +178,11 @@ impl Crew {
             if to == from {
                 return Ok(());
             }
+            // Who has scaled it meanwhile wants as many.
+            if from != state.last {
+                state.due = from;
+            }
+            self.note_scaling(state, from, to).await?;
             match self.deployment.scale(from, to).await {
                 // Somebody was faster.
                 Err(_) if tries < SCALE_TRIES => tries += 1,
@@ -175,13 +190,31 @@ impl Crew {
                 Ok(()) => {
                     let wanted = i64::from(state.replicas) + i64::from(to) - i64::from(from);
                     state.replicas = u32::try_from(wanted).unwrap_or(0);
+                    state.last = to;
                     return Ok(());
                 }
             }
         }
     }
 
-    /// Waits for a pod for process `index`, unless it has one, and until the asynq server in it has registered.
+    /// Writes down how many it is to want again, before it wants another number.
+    async fn note_scaling(&self, state: &State, from: u32, to: u32) -> Result<(), KubeError> {
+        let Some(journal) = state.journal.clone() else {
+            return Ok(());
+        };
+        let undo = Undo::Replicas {
+            deployment: self.deployment.id().clone(),
+            replicas: state.due,
+            left: BTreeSet::from([from, to]),
+        };
+        // A slow disk holds up nobody else.
+        let noted = tokio::task::spawn_blocking(move || journal.note(None, &[undo]));
+        let noted = noted.await.map_err(io::Error::other).flatten();
+        noted.map_err(|error| KubeError::Journal(error.to_string()))
+    }
+
+    /// Waits for a pod for process `index`, unless it has one, and until the asynq server in it has registered; `None`: the plan has cut it
+    /// off from Redis.
     ///
     /// # Errors
     /// When no pod gets ready within two minutes, or no server registers within 20 s.
@@ -189,7 +222,8 @@ impl Crew {
         &self,
         index: usize,
         asks: &RedisBroker,
-    ) -> Result<ServerInfo, String> {
+        is_cut_off: IsCutOff<'_>,
+    ) -> Result<Option<ServerInfo>, String> {
         let began = Instant::now();
         let pod = loop {
             let seen = self.deployment.look().await;
@@ -213,7 +247,8 @@ impl Crew {
             tokio::time::sleep(LOOK_AGAIN).await;
         };
         let host = pod.host.as_deref().unwrap_or(&pod.name);
-        registered(host, &BTreeSet::new(), asks, &format!("pod {}", pod.name)).await
+        let what = format!("pod {}", pod.name);
+        registered(host, &BTreeSet::new(), (asks, is_cut_off), &what).await
     }
 
     /// The pods of these processes go, and none comes for them; they get so long to end, or no time at all. Answers how many there were,

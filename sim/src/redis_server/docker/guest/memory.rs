@@ -1,7 +1,7 @@
 //! How much memory a container may take, and how it gets back what it might.
 
 use super::{DONE_WITHIN, Guest, GuestError, GuestId, HostConfig, Inspected, PROGRAM, printed};
-use crate::program;
+use crate::program::{self, Undone};
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -59,11 +59,11 @@ impl Guest {
         Ok(self.inspected().await?.host_config.into())
     }
 
-    /// It may take so many bytes more than it does, and swap nothing out; answers how many that are, if Docker says that it is so.
+    /// It may take so many bytes more than it does, and swap nothing out; answers the limit, and whether Docker says that it is so.
     ///
     /// # Errors
     /// When Docker refuses, or does not say how much it takes.
-    pub(crate) async fn limit_memory(&self, more: u64) -> Result<Option<u64>, GuestError> {
+    pub(crate) async fn limit_memory(&self, more: u64) -> Result<(MemoryLimit, bool), GuestError> {
         let stats = [
             "stats",
             "--no-stream",
@@ -85,7 +85,7 @@ impl Guest {
         self.does(&words.each_ref().map(String::as_str), DONE_WITHIN)
             .await?;
         let is_so = self.memory_limit().await? == limit;
-        Ok(is_so.then_some(bytes))
+        Ok((limit, is_so))
     }
 }
 
@@ -106,17 +106,28 @@ fn bytes_of(text: &str) -> Option<u64> {
 }
 
 /// Gives a container the limit back that it had. One that had none gets all memory of the machine: Docker knows no way back to none.
-/// One that is gone, or whose owner has not agreed, is left alone.
+/// One that is gone, has another limit than the drill has `left` it, or whose owner has not agreed, is left alone.
 ///
 /// # Errors
 /// When Docker cannot be asked, or refuses.
-pub(crate) fn set_memory_back(id: &GuestId, limit: MemoryLimit) -> io::Result<()> {
+pub(crate) fn set_memory_back(
+    id: &GuestId,
+    limit: MemoryLimit,
+    left: Option<MemoryLimit>,
+) -> io::Result<Undone> {
     let docker = program::on_path(PROGRAM)?;
     let Some(found) = Inspected::of(&docker, id)? else {
-        return Ok(());
+        return Ok(Undone::Needless);
     };
-    if !found.agrees() || MemoryLimit::from(found.host_config) == limit {
-        return Ok(());
+    let now = MemoryLimit::from(found.host_config);
+    if !found.agrees() || now == limit {
+        return Ok(Undone::Needless);
+    }
+    if left.is_some_and(|left| left != now) {
+        return Ok(Undone::Left(format!(
+            "container {id} may take {} bytes of memory, which is not what the drill left it",
+            now.bytes
+        )));
     }
     let failed = |trouble| io::Error::other(format!("docker: {trouble}"));
     let info = ["info", "--format", "{{.MemTotal}}"];
@@ -126,7 +137,7 @@ pub(crate) fn set_memory_back(id: &GuestId, limit: MemoryLimit) -> io::Result<()
     let words = limit.back(total).words(id);
     let words = words.each_ref().map(String::as_str);
     program::ran(&docker, &words, DONE_WITHIN)
-        .map(drop)
+        .map(|_| Undone::Done)
         .map_err(failed)
 }
 

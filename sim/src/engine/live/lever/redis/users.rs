@@ -15,8 +15,15 @@ impl Stand {
         let user = user.map_err(|error| error.to_string())?;
         let mut set = redis::cmd("ACL");
         set.arg("SETUSER").arg(user).arg(rule);
-        let done = self.control.command::<redis::Value>(&set, "ACL SETUSER");
-        done.await.map(drop).map_err(|error| error.to_string())
+        self.roster.changes_users(1);
+        let done = self
+            .control
+            .command::<redis::Value>(&set, "ACL SETUSER")
+            .await;
+        if done.is_err() {
+            self.roster.changes_users(-1);
+        }
+        done.map(drop).map_err(|error| error.to_string())
     }
 
     pub(super) async fn tries_what_is_denied(&self, denied: Denied) -> Result<(), String> {
