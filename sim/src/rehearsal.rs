@@ -10,7 +10,7 @@ mod words;
 pub use conditions::AbortWhen;
 pub use duty::{Due, Duty, clock};
 pub use rails::{Found, Rails};
-pub use runbook::Runbook;
+pub use runbook::{Runbook, Section};
 pub use words::{Word, help, said};
 
 use firedrill_reports::record::{Deed, Rehearsed};
