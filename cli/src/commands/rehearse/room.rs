@@ -315,7 +315,7 @@ impl<'r> Room<'r> {
                 let typed = typed.map_or("", String::as_str);
                 self.stops(Stopped::Due(format!("--abort-when {typed}")));
             }
-            What::Alert { alert, state } => self.alert(at_ms, alert, *state),
+            What::Alert { alert, state, .. } => self.alert(at_ms, alert, *state),
             What::Step { .. } | What::Late { .. } | What::Drained => {
                 self.facilitate(at_ms, &event.what.to_string());
                 if !is_blind {

@@ -26,6 +26,8 @@ struct Alert {
     status: String,
     labels: BTreeMap<String, String>,
     #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
     starts_at: String,
     #[serde(default)]
     ends_at: String,
@@ -55,6 +57,7 @@ pub(super) fn message(
             began_ms: moment_ms(&alert.starts_at).map(since_start),
             active_ms: None,
             labels: alert.labels,
+            annotations: alert.annotations.unwrap_or_default(),
             receivers: vec![posted.receiver.clone()],
             kept_back: Vec::new(),
             pages: false,
