@@ -4,7 +4,7 @@ mod events;
 mod header;
 
 pub(crate) use events::Instances;
-pub use events::{DETECTOR, Event, Notice, What};
+pub use events::{Event, What};
 
 use crate::audit::Audited;
 use crate::engine::live::{self, HARNESS, LiveError, LiveOptions};
