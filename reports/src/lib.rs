@@ -69,5 +69,5 @@ pub mod why;
 
 pub use jsonl::{Record, RecordError, RecordWriter};
 pub use score::{DrillScore, ScoreParams, Scorecard, Verdict, score_drill, score_recorded};
-pub use watcher::{Replay, Watcher, replay};
+pub use watcher::{Annotations, Replay, Watcher, replay};
 pub use why::{Explainer, Explanation};

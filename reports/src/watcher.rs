@@ -17,6 +17,9 @@ pub struct Watcher {
     series: Numbered,
 }
 
+/// What an alert says, rendered, in order of names. Records have none: rules say it again.
+pub type Annotations = Vec<(String, String)>;
+
 /// The detector's series by the numbers they were introduced under.
 #[derive(Debug, Default)]
 struct Numbered {
@@ -86,15 +89,26 @@ impl Watcher {
         self.take(at_ms, samples.iter().copied())
     }
 
+    /// The same, with what the alerts say that change state.
+    pub fn annotated(&mut self, at_ms: i64, samples: &[(u32, f64)]) -> Vec<(Line, Annotations)> {
+        let lines = self.evaluated(at_ms - 1);
+        self.append(at_ms, samples.iter().copied());
+        lines
+    }
+
     fn take(&mut self, at_ms: i64, samples: impl Iterator<Item = (u32, f64)>) -> Vec<Line> {
         let lines = self.advance(at_ms - 1);
+        self.append(at_ms, samples);
+        lines
+    }
+
+    fn append(&mut self, at_ms: i64, samples: impl Iterator<Item = (u32, f64)>) {
         let at = Timestamp(self.epoch_ms + at_ms);
         for (id, value) in samples {
             if let Some(series) = self.series.get(id) {
                 self.detector.append(series, at, value);
             }
         }
-        lines
     }
 
     /// Takes in a line of a record.
@@ -158,31 +172,43 @@ impl Watcher {
 
     /// Runs the evaluations up to a time, in milliseconds since the drill's start.
     pub(crate) fn advance(&mut self, to_ms: i64) -> Vec<Line> {
+        let lines = self.evaluated(to_ms).into_iter();
+        lines.map(|(line, _)| line).collect()
+    }
+
+    /// The same, with what alerts say; of what is no transition, nothing.
+    fn evaluated(&mut self, to_ms: i64) -> Vec<(Line, Annotations)> {
         let epoch_ms = self.epoch_ms;
         let outcomes = self.detector.advance(Timestamp(epoch_ms + to_ms));
         outcomes
             .into_iter()
             .map(|outcome| match outcome {
-                Emitted::Transition(transition) => Line::Transition(Transition {
-                    at_ms: transition.at.0 - epoch_ms,
-                    group: transition.group,
-                    alert: transition.alert,
-                    labels: transition
-                        .labels
-                        .iter()
-                        .map(|(n, v)| (n.to_owned(), v.to_owned()))
-                        .collect(),
-                    from: transition.from.into(),
-                    to: transition.to.into(),
-                    value: transition.value.map(Value),
-                    data_gone: transition.data_gone,
-                    data_back: transition.data_back,
-                }),
-                Emitted::Error(error) => Line::RuleError {
-                    at_ms: error.at.0 - epoch_ms,
-                    rule: error.rule,
-                    message: error.message,
-                },
+                Emitted::Transition(transition) => {
+                    let line = Line::Transition(Transition {
+                        at_ms: transition.at.0 - epoch_ms,
+                        group: transition.group,
+                        alert: transition.alert,
+                        labels: transition
+                            .labels
+                            .iter()
+                            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                            .collect(),
+                        from: transition.from.into(),
+                        to: transition.to.into(),
+                        value: transition.value.map(Value),
+                        data_gone: transition.data_gone,
+                        data_back: transition.data_back,
+                    });
+                    (line, transition.annotations)
+                }
+                Emitted::Error(error) => {
+                    let line = Line::RuleError {
+                        at_ms: error.at.0 - epoch_ms,
+                        rule: error.rule,
+                        message: error.message,
+                    };
+                    (line, Annotations::new())
+                }
             })
             .collect()
     }

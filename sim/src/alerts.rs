@@ -9,11 +9,14 @@
 mod alertmanager;
 mod clock;
 mod listener;
+mod notice;
 mod poll;
 mod prometheus;
 mod rules;
 mod teller;
 mod webhook;
+
+pub use notice::{DETECTOR, Notice};
 
 use crate::http::get::{Client, GetError, Url};
 use alertmanager::Alertmanager;

@@ -20,7 +20,7 @@ use firedrill_reports::record::{
     Action, Deed, Header, Heard, Interference, Lag, Line, Meddling, RuleReading, RuleText, Value,
 };
 use firedrill_reports::score::Delivery;
-use firedrill_reports::{Record, RecordWriter, Watcher};
+use firedrill_reports::{Annotations, Record, RecordWriter, Watcher};
 use header::{EngineFacts, header};
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
@@ -323,8 +323,8 @@ impl Recording<'_> {
                 if at_ms > self.duration_ms {
                     return Ok(());
                 }
-                let lines = self.watcher.numbered(at_ms, &values);
-                self.write(lines)?;
+                let lines = self.watcher.annotated(at_ms, &values);
+                self.write_annotated(lines)?;
                 self.writer.numbered(at_ms, &target, &values)?;
                 if let (Some(rails), Some(told)) = (&mut self.rails, &mut self.told) {
                     let found = rails.scraped(at_ms, &values).into_iter();
@@ -357,10 +357,19 @@ impl Recording<'_> {
     }
 
     fn write(&mut self, lines: impl IntoIterator<Item = Line>) -> io::Result<()> {
-        lines.into_iter().try_for_each(|line| {
+        let lines = lines.into_iter().map(|line| (line, Annotations::new()));
+        self.write_annotated(lines)
+    }
+
+    /// The same, of transitions with what their alerts say, which is told and not written.
+    fn write_annotated(
+        &mut self,
+        lines: impl IntoIterator<Item = (Line, Annotations)>,
+    ) -> io::Result<()> {
+        lines.into_iter().try_for_each(|(line, annotations)| {
             if let Some(told) = &mut self.told {
                 (told.watch)(Seen::Line(&line));
-                let event = told.events.recorded(&line);
+                let event = told.events.recorded(&line, &annotations);
                 event.into_iter().for_each(&mut *told.tell);
             }
             if let (Some(rails), Line::Transition(transition)) = (&mut self.rails, &line) {

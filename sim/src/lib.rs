@@ -28,6 +28,7 @@ pub mod form;
 pub mod guard;
 pub mod http;
 pub mod kubernetes;
+pub mod markdown;
 pub mod metrics;
 pub mod owner;
 mod pidfd;

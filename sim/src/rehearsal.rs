@@ -2,15 +2,17 @@
 //! go on. Values in, values out: who waits, reads and prints is the command.
 
 mod conditions;
+mod desk;
 mod duty;
 mod rails;
 mod runbook;
 mod words;
 
 pub use conditions::AbortWhen;
-pub use duty::{Due, Duty, clock};
+pub use desk::{Desk, Page};
+pub use duty::{Due, Duty, Hand, Stands, clock};
 pub use rails::{Found, Rails};
-pub use runbook::Runbook;
+pub use runbook::{Runbook, Section};
 pub use words::{Word, help, said};
 
 use firedrill_reports::record::{Deed, Rehearsed};

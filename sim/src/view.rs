@@ -11,11 +11,13 @@ mod board;
 mod history;
 mod lanes;
 mod reading;
+mod room;
 mod telling;
 mod tiles;
 pub mod web;
 
 pub use board::Board;
+pub use room::{Page, Room, Step};
 pub use telling::{About, View};
 
 use serde::Serialize;
@@ -55,6 +57,8 @@ pub struct Snapshot {
     pub events: Vec<Entry>,
     /// What people noted, the latest first.
     pub notes: Vec<Entry>,
+    /// What those who rehearse see beside it; `None`: this is no rehearsal.
+    pub room: Option<Room>,
     /// All drills of the command, where it has several.
     pub drills: Vec<Listed>,
     /// Number of the one that is shown.

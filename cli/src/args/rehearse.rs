@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// What is typed while it runs.
 const TYPED: &str = "\
-While it runs, a line is a word (a pipe will do as well as a terminal):
+While it runs, a line is a word (a pipe will do as well as a terminal; with --tui, `:` begins one):
     ack              you are on it
     note TEXT        something that belongs in the timeline
     cause NAME       what you think the cause is

@@ -9,14 +9,14 @@ const ADDRESS: &str = "127.0.0.1:8080";
 /// The live view.
 #[derive(Debug, Clone, Default, Args)]
 pub struct View {
-    /// Show how it goes on the whole terminal, live; q ends it as Ctrl-C does
+    /// Show how it goes on the whole terminal, live; q ends it as Ctrl-C does, and ? lists the keys
     #[arg(long)]
     pub tui: bool,
     /// Show how it goes on a page, live, with `/metrics` beside it; an address or a port after `=` takes the place of 127.0.0.1:8080, port 0
     /// is any; beyond loopback only with a token
     #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = ADDRESS, value_parser = address)]
     pub http: Option<SocketAddr>,
-    /// What whoever acts on the page (acknowledges, notes, stops) must know: 16 to 128 letters, digits or `-_.~`; without it the page only shows
+    /// What whoever acts on the page (acknowledges, notes, ticks, stops) must know: 16 to 128 letters, digits or `-_.~`; without it the page only shows
     #[arg(
         long,
         env = "FIREDRILL_HTTP_TOKEN",

@@ -1,112 +1,231 @@
 //! A snapshot as lines of a terminal. Names of others are made fit to be shown: nothing in them reaches the terminal that it would obey.
 
+mod figures;
+mod foot;
+mod help;
+mod page;
+mod room;
+mod text;
+
+use super::keyboard::{Prompt, Scroll};
+use figures::{curves, lane, tiles};
 use firedrill_detector::text::printable;
-use firedrill_sim::view::{Chart, Lane, Level, Snapshot, Stage};
+use firedrill_sim::rehearsal::Runbook;
+use firedrill_sim::view::{Snapshot, Stage};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-/// Columns of a name, and of a value.
-const NAME: usize = 28;
-const VALUE: usize = 10;
 /// Rows that alerts may take, and that are left for what happened.
 const LANES_MOST: usize = 8;
 const EVENTS_LEAST: usize = 4;
-/// Eighths of a row's height.
-const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// On a screen of fewer columns a runbook takes the place of the figures; on others it stands beside them.
+const BESIDE_LEAST: u16 = 130;
+/// Columns between them.
+const GAP: u16 = 2;
 
 /// Most lines of what was said that are shown.
 pub(super) const SAID_MOST: usize = 6;
 
-/// What stands below a snapshot.
+/// What stands in the place of the figures, or beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pane {
+    /// Nothing.
+    Figures,
+    /// The runbook.
+    Runbook,
+    /// Which keys and words there are.
+    Help,
+}
+
+/// Which row of what is longer than the screen is its first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// This one.
+    Row(usize),
+    /// The one of the section about the latest page.
+    Section,
+}
+
+/// All that is drawn.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Foot<'f> {
+pub(super) struct Scene<'s> {
+    pub(super) snapshot: &'s Snapshot,
+    pub(super) runbook: Option<&'s Runbook>,
+    pub(super) pane: Pane,
+    pub(super) place: Place,
     /// What was said last, in order.
-    pub(super) said: &'f [String],
-    /// What is typed, where somebody reads lines: then all that was said is shown, for there are the answers.
-    pub(super) line: Option<&'f str>,
+    pub(super) said: &'s [String],
+    pub(super) prompt: Prompt<'s>,
 }
 
-/// Draws a snapshot, and below it what was said last and what is typed.
-pub(super) fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, foot: Foot<'_>) {
+/// What was moved, as far as it could be: the row that came to stand first, how many stand below each other, and which of them could be first at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Moved {
+    row: usize,
+    rows: usize,
+    last: usize,
+}
+
+impl Moved {
+    /// Where it is to be moved from there.
+    pub(super) fn by(self, scroll: Scroll) -> Place {
+        let half = (self.rows / 2).max(1);
+        let moved = |rows: isize| self.row.saturating_add_signed(rows).min(self.last);
+        Place::Row(match scroll {
+            Scroll::Rows(rows) => moved(rows),
+            Scroll::Halves(halves) => moved(halves.saturating_mul(half.cast_signed())),
+            Scroll::Top => 0,
+            Scroll::End => self.last,
+        })
+    }
+}
+
+/// Draws a scene; answers what of it can be moved.
+pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) -> Moved {
     let all = frame.area();
+    let foot = foot::draw(frame, scene);
     let area = Rect {
-        height: all.height - answers(frame, foot),
+        height: all.height - foot,
         ..all
     };
-    let rows = usize::from(area.height.saturating_sub(1));
-    let lines = lines(snapshot, usize::from(area.width), rows);
-    let body = Rect {
-        height: area.height.saturating_sub(1),
-        ..area
-    };
-    frame.render_widget(Paragraph::new(lines), body);
-    let below = Rect {
-        y: body.height,
-        height: area.height.min(1),
-        ..area
-    };
-    let mut keys = "q: stop".to_owned();
-    if !snapshot.drills.is_empty() {
-        keys.push_str("   Tab: next drill");
+    match (scene.pane, scene.runbook) {
+        (Pane::Help, _) => {
+            let rows = help::rows(scene.snapshot.room.is_some(), usize::from(area.width));
+            moved(frame, area, rows, scene.place)
+        }
+        (_, Some(runbook)) if area.width >= BESIDE_LEAST => {
+            let width = area.width * 2 / 5;
+            let left = Rect {
+                width: area.width - width - GAP,
+                ..area
+            };
+            let right = Rect {
+                x: left.width + GAP,
+                width,
+                ..area
+            };
+            figures(frame, left, scene.snapshot);
+            page(frame, right, runbook, scene)
+        }
+        (Pane::Runbook, Some(runbook)) => {
+            let lines = short(scene.snapshot, usize::from(area.width));
+            let above = (lines.len() as u16).min(area.height / 2);
+            let head = Rect {
+                height: above,
+                ..area
+            };
+            frame.render_widget(Paragraph::new(lines), head);
+            let below = Rect {
+                y: area.y + above,
+                height: area.height - above,
+                ..area
+            };
+            page(frame, below, runbook, scene)
+        }
+        (Pane::Runbook, None) => {
+            let told = "there is no runbook here; `rehearse --runbook FILE` shows one";
+            moved(frame, area, vec![Line::from(told)], scene.place)
+        }
+        (Pane::Figures, _) => {
+            figures(frame, area, scene.snapshot);
+            Moved::default()
+        }
     }
-    match (foot.line, foot.said.last()) {
-        (Some(""), _) => keys.push_str("   type a word, such as help, and Enter"),
-        (Some(line), _) => keys = format!("> {}_", shown_end(line, usize::from(area.width))),
-        (None, Some(said)) => keys = format!("{keys}   {}", printable(said)),
-        (None, None) => {}
-    }
-    let keys = Span::styled(keys, Style::new().add_modifier(Modifier::REVERSED));
-    frame.render_widget(Paragraph::new(Line::from(keys)), below);
 }
 
-/// Draws what was said at the bottom, where lines are typed and a third of the screen is enough for it; answers how many rows that took.
-fn answers(frame: &mut Frame<'_>, foot: Foot<'_>) -> u16 {
-    let all = frame.area();
-    let most = match foot.line {
-        Some(_) => usize::from(all.height / 3).min(SAID_MOST),
-        None => 0,
+/// Draws a runbook under its checklist.
+fn page(frame: &mut Frame<'_>, area: Rect, runbook: &Runbook, scene: &Scene<'_>) -> Moved {
+    let width = usize::from(area.width);
+    let steps = scene.snapshot.room.as_ref();
+    let steps = steps.map_or(&[][..], |room| &room.checklist);
+    let mut rows = vec![title(&text::shortened(runbook.path(), width))];
+    rows.extend(room::checklist(steps, width));
+    let before = rows.len();
+    let is_ticked = |number: usize| {
+        let step = steps.iter().find(|step| step.number == number);
+        step.is_some_and(|step| step.done_at.is_some())
     };
-    let said = &foot.said[foot.said.len().saturating_sub(most)..];
-    let rows = said.len() as u16;
-    let place = Rect {
-        y: all.height - rows,
-        height: rows,
-        ..all
+    let (lines, of): (Vec<Line<'static>>, Vec<usize>) =
+        page::rows(runbook.blocks(), width, &is_ticked)
+            .into_iter()
+            .unzip();
+    rows.extend(lines);
+    let latest = scene.snapshot.room.as_ref();
+    let section = latest.and_then(|room| room.pages.first()?.section_line);
+    let place = match (scene.place, section) {
+        (Place::Section, Some(section)) => {
+            let found = of.iter().position(|line| *line >= section);
+            Place::Row(found.map_or(0, |row| before + row))
+        }
+        (place, _) => place,
     };
-    let said = said
-        .iter()
-        .map(|line| Line::from(printable(line).into_owned()));
-    frame.render_widget(Paragraph::new(said.collect::<Vec<_>>()), place);
-    rows
+    moved(frame, area, rows, place)
 }
 
-/// As much of the end of a line as fits beside the prompt.
-fn shown_end(line: &str, width: usize) -> String {
-    let line: Vec<char> = printable(line).chars().collect();
-    let fits = width.saturating_sub(3);
-    line[line.len().saturating_sub(fits)..].iter().collect()
+/// Draws what may be longer than its area.
+fn moved(frame: &mut Frame<'_>, area: Rect, rows: Vec<Line<'static>>, place: Place) -> Moved {
+    let height = usize::from(area.height);
+    let last = rows.len().saturating_sub(height);
+    let row = match place {
+        Place::Row(row) => row.min(last),
+        Place::Section => 0,
+    };
+    let shown: Vec<Line<'static>> = rows.into_iter().skip(row).take(height).collect();
+    frame.render_widget(Paragraph::new(shown), area);
+    Moved {
+        row,
+        rows: height,
+        last,
+    }
+}
+
+fn figures(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot) {
+    let lines = lines(snapshot, usize::from(area.width), usize::from(area.height));
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// What stands above a runbook in the place of the figures.
+fn short(snapshot: &Snapshot, width: usize) -> Vec<Line<'static>> {
+    let mut lines = head(snapshot);
+    lines.extend(snapshot.room.iter().flat_map(|of| room::short(of, width)));
+    lines
 }
 
 fn lines(snapshot: &Snapshot, width: usize, rows: usize) -> Vec<Line<'static>> {
     let mut lines = head(snapshot);
-    lines.extend(tiles(snapshot, width));
-    lines.push(Line::default());
+    if let Some(of) = &snapshot.room {
+        lines.extend(room::lines(of, width));
+    }
+    lines.extend(tiles(&snapshot.tiles, width));
+    if snapshot.room.is_none() {
+        lines.push(Line::default());
+    }
     lines.push(title("Alerts"));
     if snapshot.lanes.is_empty() {
         lines.push(Line::from("none was pending or firing"));
     }
     let shown = snapshot.lanes.iter().take(LANES_MOST);
     lines.extend(shown.map(|of| lane(of, snapshot, width)));
-    let mut charts: Vec<Line<'_>> = Vec::new();
+    // In a room it is said below what happened.
+    let kept = match snapshot.room {
+        Some(_) => 0,
+        None => EVENTS_LEAST,
+    };
     for chart in snapshot.charts.iter().filter(|of| !of.lines.is_empty()) {
-        charts.push(title(chart.title));
-        charts.extend(curves(chart, width));
+        let left = rows.saturating_sub(lines.len() + kept);
+        // A title alone shows nothing.
+        if left > 1 {
+            let curves = [title(chart.title)].into_iter().chain(curves(chart, width));
+            lines.extend(curves.take(left));
+        }
     }
-    let room = rows.saturating_sub(lines.len() + EVENTS_LEAST);
-    lines.extend(charts.into_iter().take(room));
+    if rows < lines.len() + 2 {
+        lines.truncate(rows);
+        return lines;
+    }
     lines.push(title("What happened"));
     let events = snapshot.notes.iter().chain(&snapshot.events);
     lines.extend(events.map(|entry| {
@@ -148,117 +267,11 @@ fn head(snapshot: &Snapshot) -> Vec<Line<'static>> {
     lines
 }
 
-/// As many in a row as fit.
-fn tiles(snapshot: &Snapshot, width: usize) -> Vec<Line<'static>> {
-    let mut rows: Vec<(usize, Vec<Span<'static>>)> = vec![(0, Vec::new())];
-    for tile in &snapshot.tiles {
-        let name = format!("{} ", tile.name);
-        let value = format!("{}   ", printable(&tile.value));
-        let takes = name.chars().count() + value.chars().count();
-        if rows
-            .last()
-            .is_some_and(|(taken, _)| *taken > 0 && taken + takes > width)
-        {
-            rows.push((0, Vec::new()));
-        }
-        if let Some((taken, spans)) = rows.last_mut() {
-            *taken += takes;
-            spans.push(Span::styled(name, Style::new().fg(Color::DarkGray)));
-            spans.push(Span::styled(value, level(tile.level)));
-        }
-    }
-    rows.into_iter()
-        .map(|(_, spans)| Line::from(spans))
-        .collect()
-}
-
-fn level(level: Level) -> Style {
-    let style = Style::new().add_modifier(Modifier::BOLD);
-    match level {
-        Level::Good => style.fg(Color::Green),
-        Level::Bad => style.fg(Color::Red),
-        Level::Plain => style,
-    }
-}
-
 fn title(text: &str) -> Line<'static> {
     Line::styled(
         text.to_owned(),
         Style::new().add_modifier(Modifier::UNDERLINED),
     )
-}
-
-/// A text in so many columns.
-fn fitted(text: &str, columns: usize) -> String {
-    let shown: String = printable(text).chars().take(columns).collect();
-    format!("{shown:<columns$} ")
-}
-
-/// An alert over the last minutes: `▒` pending, `█` firing, `▲` somebody was told.
-fn lane(lane: &Lane, snapshot: &Snapshot, width: usize) -> Line<'static> {
-    let cells = width.saturating_sub(NAME + VALUE + 2).max(1);
-    let from_ms = snapshot.times_ms.first().copied().unwrap_or(0);
-    let lasts_ms = (snapshot.at_ms - from_ms).max(1);
-    let begins = |cell: usize| from_ms + lasts_ms * cell as i64 / cells as i64;
-    let strip = (0..cells).map(|cell| {
-        let (left, right) = (begins(cell), begins(cell + 1));
-        let is_in = |ms: &i64| (left..right).contains(ms) || cell + 1 == cells && *ms == right;
-        let is_on = |state: &str| {
-            lane.spans.iter().any(|span| {
-                let ends = span.to_ms.unwrap_or(i64::MAX);
-                span.state == state && span.from_ms <= right && ends > left
-            })
-        };
-        if lane.delivered_ms.iter().any(is_in) {
-            '▲'
-        } else if is_on("firing") {
-            '█'
-        } else if is_on("pending") {
-            '▒'
-        } else {
-            '·'
-        }
-    });
-    let style = match lane.state {
-        "firing" => Style::new().fg(Color::Red),
-        "pending" => Style::new().fg(Color::Yellow),
-        _ => Style::new(),
-    };
-    Line::from(vec![
-        Span::from(fitted(&lane.alert, NAME)),
-        Span::styled(fitted(lane.state, VALUE), style),
-        Span::styled(strip.collect::<String>(), style),
-    ])
-}
-
-/// The lines of a chart, each with its last value.
-fn curves(chart: &Chart, width: usize) -> Vec<Line<'static>> {
-    let cells = width.saturating_sub(NAME + VALUE + 2).max(1);
-    let lines = chart.lines.iter().map(|line| {
-        let now = line.points.last().copied().flatten();
-        let now = now.map_or_else(|| "-".to_owned(), |now| format!("{now:.1}"));
-        Line::from(vec![
-            Span::from(fitted(line.name, NAME)),
-            Span::from(fitted(&now, VALUE)),
-            Span::styled(bars(&line.points, cells), Style::new().fg(Color::Cyan)),
-        ])
-    });
-    lines.collect()
-}
-
-/// Bars, each as high as the highest of its points; none where nobody knows.
-fn bars(points: &[Option<f64>], cells: usize) -> String {
-    let most = points.iter().flatten().copied().fold(0.0, f64::max);
-    let count = cells.min(points.len());
-    let bar = |cell: usize| {
-        let part = &points[points.len() * cell / count..points.len() * (cell + 1) / count];
-        let value = part.iter().flatten().copied().reduce(f64::max);
-        value.map_or(' ', |value| {
-            let eighth = (value / most.max(f64::MIN_POSITIVE) * 7.0).round() as usize;
-            BARS[eighth.min(7)]
-        })
-    };
-    (0..count).map(bar).collect()
 }
 
 #[cfg(test)]

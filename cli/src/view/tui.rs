@@ -1,6 +1,6 @@
 //! The live view on a terminal: a thread that draws, and a screen that is given back however the command ends.
 
-use super::draw::{Foot, SAID_MOST, draw};
+use super::draw::{Moved, Pane, Place, SAID_MOST, Scene, draw};
 use super::keyboard::{Keyboard, Meant};
 use crate::signals::Stopper;
 use crate::terminal::Talk;
@@ -118,6 +118,7 @@ fn go(
 ) {
     let mut chosen = None;
     let mut keyboard = Keyboard::new(lines.is_some());
+    let (mut pane, mut place, mut moved) = (Pane::Figures, Place::Section, Moved::default());
     loop {
         let snapshot = board.snapshot(chosen);
         let ours = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,15 +126,24 @@ fn go(
             return;
         }
         if let Some(snapshot) = &snapshot {
-            let said = talk.last(SAID_MOST);
-            let foot = Foot {
+            let (said, runbook) = (talk.last(SAID_MOST), board.runbook());
+            let scene = Scene {
+                snapshot,
+                runbook: runbook.as_deref(),
+                pane,
+                place,
                 said: &said,
-                line: keyboard.line(),
+                prompt: keyboard.prompt(),
             };
             // One that cannot be drawn now may be again.
-            let _ = terminal.draw(|frame| draw(frame, snapshot, foot));
+            let _ = terminal.draw(|frame| moved = draw(frame, &scene));
         }
         drop(ours);
+        // A second time, it goes again.
+        let mut shows = |other| {
+            pane = if pane == other { Pane::Figures } else { other };
+            place = Place::Section;
+        };
         match pressed(&mut keyboard) {
             Ok(Some(Meant::Stop)) => stopper.stop(),
             Ok(Some(Meant::Line(line))) => {
@@ -149,6 +159,10 @@ fn go(
                 let shown = snapshot.as_ref().map_or(0, |snapshot| snapshot.shown);
                 chosen = (shown + 1).checked_rem(drills);
             }
+            Ok(Some(Meant::Runbook)) => shows(Pane::Runbook),
+            Ok(Some(Meant::Help)) => shows(Pane::Help),
+            Ok(Some(Meant::Back)) => pane = Pane::Figures,
+            Ok(Some(Meant::Scroll(scroll))) => place = moved.by(scroll),
             Ok(None) => {}
             // Without keys it is still shown.
             Err(_) => std::thread::sleep(EVERY),

@@ -1,5 +1,7 @@
 //! A real Chromium, told what to do over a pipe (Chrome DevTools Protocol, `--remote-debugging-pipe`).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -103,6 +105,18 @@ impl Browser {
             "{expression}: {found}"
         );
         found["result"]["value"].clone()
+    }
+
+    /// A picture of the page from its top, so wide and high, into a file.
+    pub(crate) fn shot(&mut self, path: &Path, width: u32, height: u32) {
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.value("document.activeElement.blur(); scrollTo(0, 0)");
+        let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        let data = shot["data"].as_str().unwrap();
+        let picture = STANDARD.decode(data).unwrap();
+        std::fs::write(path, picture).unwrap();
     }
 
     /// So wide, and in light or dark.

@@ -106,8 +106,16 @@ pub(crate) fn snapshot(address: SocketAddr) -> Value {
 }
 
 fn acted(address: SocketAddr, body: &Value) -> String {
+    posted(address, Some(TOKEN), body)
+}
+
+/// What is answered to somebody who acts.
+pub(crate) fn posted(address: SocketAddr, token: Option<&str>, body: &Value) -> String {
     let body = body.to_string();
-    let head = format!("POST /act HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}");
+    let bearer = token.map_or(String::new(), |token| {
+        format!("\r\nAuthorization: Bearer {token}")
+    });
+    let head = format!("POST /act HTTP/1.1\r\nHost: {address}{bearer}");
     let length = body.len();
     let rest =
         format!("Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close");
@@ -117,7 +125,7 @@ fn acted(address: SocketAddr, body: &Value) -> String {
 }
 
 /// What the page's script finds too wide, and how wide the page is beyond its window.
-const TOO_WIDE: &str = "[...document.querySelectorAll('body *')].filter((e) => \
+pub(crate) const TOO_WIDE: &str = "[...document.querySelectorAll('body *')].filter((e) => \
     e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wide') && !e.closest('.skip') && !e.closest('svg'))\
     .map((e) => e.outerHTML.slice(0, 80)).concat(document.documentElement.scrollWidth > innerWidth ? ['the page'] : [])";
 
@@ -267,8 +275,17 @@ const GIVES_BACK: &str = "\u{1b}[?1049l";
 /// A drill on a terminal of its own; what it shows goes to a file.
 fn on_a_terminal(dir: &Path) -> (Ends, impl Fn() -> String + use<>) {
     let words = [&DRILL[..], &["--tui"]].concat().join(" ");
+    on_a_terminal_of(dir, &words, (30, 100))
+}
+
+/// The same with what is typed, on one of so many rows and columns.
+pub(crate) fn on_a_terminal_of(
+    dir: &Path,
+    words: &str,
+    (rows, columns): (u16, u16),
+) -> (Ends, impl Fn() -> String + use<>) {
     let line = format!(
-        "stty rows 30 cols 100; exec {} {words}",
+        "stty rows {rows} cols {columns}; exec {} {words}",
         env!("CARGO_BIN_EXE_firedrill")
     );
     let script = Command::new("script")

@@ -4,6 +4,7 @@ mod outside;
 mod posted;
 mod server;
 mod silent;
+mod view;
 mod waiting;
 mod whole;
 

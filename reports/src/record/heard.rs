@@ -127,6 +127,9 @@ pub struct Told {
     /// When its condition began to hold, likewise: Prometheus' `activeAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_ms: Option<i64>,
+    /// What it says to whoever is told, where the source has that: annotations such as `summary`. Since 1.2.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// Receivers it goes to, where the source says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receivers: Vec<String>,

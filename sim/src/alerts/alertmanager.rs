@@ -23,6 +23,8 @@ pub(super) struct Alertmanager {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Alert {
     labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
     starts_at: String,
     #[serde(default)]
     receivers: Vec<Receiver>,
@@ -122,6 +124,7 @@ fn instance(alert: Alert, listener: &Listener) -> Option<Instance> {
     let receivers = alert.receivers.into_iter().map(|receiver| receiver.name);
     Some(Instance {
         labels: alert.labels,
+        annotations: alert.annotations.unwrap_or_default(),
         state,
         since_ms: began,
         began_ms: began,

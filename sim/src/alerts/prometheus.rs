@@ -76,6 +76,8 @@ pub(super) struct Rule {
 #[serde(rename_all = "camelCase")]
 struct Alert {
     labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
     state: String,
     active_at: Option<String>,
 }
@@ -200,6 +202,7 @@ impl Prometheus {
             labels.insert("alertname".to_owned(), rule.name.clone());
             instances.push(Instance {
                 labels,
+                annotations: alert.annotations.clone().unwrap_or_default(),
                 state,
                 since_ms: found_ms.map(|at_ms| listener.since_start(at_ms)),
                 began_ms: None,

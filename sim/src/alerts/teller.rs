@@ -15,6 +15,8 @@ pub(super) struct Instance {
     pub(super) began_ms: Option<i64>,
     /// [`Told::active_ms`].
     pub(super) active_ms: Option<i64>,
+    /// [`Told::annotations`].
+    pub(super) annotations: BTreeMap<String, String>,
     pub(super) receivers: Vec<String>,
     pub(super) kept_back: Vec<String>,
     /// [`Told::pages`].
@@ -205,6 +207,7 @@ impl Teller {
             state: instance.state,
             since_ms: instance.since_ms,
             active_ms: instance.active_ms,
+            annotations: instance.annotations,
             receivers: instance.receivers,
             kept_back: instance.kept_back,
             pages: instance.pages,

@@ -1,9 +1,11 @@
 //! What happens in a drill, as it happens, for whoever watches the terminal. Nothing is decided by it.
 
+use crate::alerts::{DETECTOR, Notice};
 use crate::engine::Observation;
 use crate::plan::Plan;
 use crate::rehearsal::Found;
 use crate::remedy::KINDS;
+use firedrill_reports::Annotations;
 use firedrill_reports::record::{
     Action, AlertState, Heard, Line, Phase, Source, SourceKind, Told, ToldState,
 };
@@ -51,6 +53,8 @@ pub enum What {
         alert: String,
         /// What it is now.
         state: AlertState,
+        /// What it says, by the instance that made it so.
+        notice: Notice,
     },
 }
 
@@ -81,7 +85,7 @@ impl fmt::Display for What {
                 write!(f, "condition {} of --abort-when holds", number + 1)
             }
             Self::Drained => f.write_str("nobody waits too long any more"),
-            Self::Alert { alert, state } => match state {
+            Self::Alert { alert, state, .. } => match state {
                 AlertState::Pending => write!(f, "{alert} is pending"),
                 AlertState::Firing => write!(f, "{alert} fires"),
                 AlertState::Inactive => write!(f, "{alert} is resolved"),
@@ -196,8 +200,8 @@ impl Events {
         }
     }
 
-    /// In a line of the record.
-    pub(super) fn recorded(&mut self, line: &Line) -> Option<Event> {
+    /// In a line of the record; `annotations`: those of a transition.
+    pub(super) fn recorded(&mut self, line: &Line, annotations: &Annotations) -> Option<Event> {
         match line {
             Line::Mark(mark) => Some(Event {
                 at_ms: mark.at_ms,
@@ -213,7 +217,12 @@ impl Events {
             }),
             Line::Transition(transition) if self.nearest.is_none() => {
                 let moved = (transition.from, transition.to);
-                self.changed(transition.at_ms, &transition.alert, moved)
+                let notice = || Notice {
+                    source: DETECTOR.to_owned(),
+                    labels: transition.labels.clone(),
+                    annotations: annotations.iter().cloned().collect(),
+                };
+                self.changed(transition.at_ms, &transition.alert, moved, notice)
             }
             Line::Heard(Heard::Began(source)) => {
                 self.listens(source);
@@ -247,7 +256,12 @@ impl Events {
             to => self.instances.insert(told.labels.clone(), to),
         };
         let from = before.unwrap_or(AlertState::Inactive);
-        self.changed(told.at_ms, told.alert(), (from, to))
+        let notice = || Notice {
+            source: told.source.clone(),
+            labels: told.labels.clone(),
+            annotations: told.annotations.clone(),
+        };
+        self.changed(told.at_ms, told.alert(), (from, to), notice)
     }
 
     /// One instance of an alert went from one state to another.
@@ -256,6 +270,7 @@ impl Events {
         at_ms: i64,
         alert: &str,
         (from, to): (AlertState, AlertState),
+        notice: impl FnOnce() -> Notice,
     ) -> Option<Event> {
         let instances = self.alerts.entry(alert.to_owned()).or_default();
         let (before, after) = instances.changed(from, to);
@@ -271,6 +286,7 @@ impl Events {
             what: What::Alert {
                 alert: alert.to_owned(),
                 state: after,
+                notice: notice(),
             },
         })
     }
@@ -298,6 +314,7 @@ mod tests {
             active_ms: None,
             receivers: Vec::new(),
             kept_back: Vec::new(),
+            annotations: BTreeMap::from([("summary".into(), format!("{queue} is old"))]),
             pages: false,
         }))
     }
@@ -317,9 +334,9 @@ mod tests {
                 place: String::new(),
                 rules: Vec::new(),
             }));
-            assert_eq!(events.recorded(&line), None);
+            assert_eq!(events.recorded(&line, &Vec::new()), None);
         }
-        let mut seen = Vec::new();
+        let (mut seen, mut notices) = (Vec::new(), Vec::new());
         for line in [
             told("prometheus", "a", 1, ToldState::Firing),
             told("webhook", "a", 2, ToldState::Firing),
@@ -328,11 +345,11 @@ mod tests {
             told("webhook", "a", 5, ToldState::Inactive),
             told("webhook", "b", 6, ToldState::KeptBack),
         ] {
-            seen.extend(
-                events
-                    .recorded(&line)
-                    .map(|event| (event.at_ms, event.what.to_string())),
-            );
+            let event = events.recorded(&line, &Vec::new());
+            if let Some(What::Alert { notice, .. }) = event.as_ref().map(|event| &event.what) {
+                notices.push((notice.source.clone(), notice.summary().map(str::to_owned)));
+            }
+            seen.extend(event.map(|event| (event.at_ms, event.what.to_string())));
         }
         assert_eq!(
             seen,
@@ -341,6 +358,9 @@ mod tests {
                 (6, "QueueOld is resolved".to_owned())
             ]
         );
+        // The one that made it so is the one that is read.
+        let first = ("webhook".to_owned(), Some("a is old".to_owned()));
+        assert_eq!(notices[0], first);
     }
 
     #[test]
@@ -352,7 +372,7 @@ mod tests {
         let ended = virtual_time::run(&plan, VirtualOptions::default(), &mut |observation| {
             told.extend(events.seen(&observation));
             if let Observation::Mark(mark) = observation {
-                told.extend(events.recorded(&Line::Mark(mark)));
+                told.extend(events.recorded(&Line::Mark(mark), &Vec::new()));
             }
             Ok(())
         });

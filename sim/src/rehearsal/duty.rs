@@ -1,6 +1,7 @@
 //! The clock of a runbook: from the first page on, when something must have been done about it, and when it must be escalated.
 
 use firedrill_reports::record::{Deed, Rehearsed};
+use std::fmt;
 
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,12 +13,67 @@ pub enum Due {
 }
 
 impl Due {
+    const ALL: [Self; 2] = [Self::Response, Self::Escalation];
+
     /// In a word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Response => "response",
             Self::Escalation => "escalation",
+        }
+    }
+}
+
+/// Something that the clock asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hand {
+    /// What, in a word or two.
+    pub name: &'static str,
+    /// How it stands.
+    pub stands: Stands,
+}
+
+/// How something that the clock asks for stands. Milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// It is to be done, and nothing says by when.
+    Open,
+    /// It was done.
+    Done {
+        /// How long after the first page.
+        after_ms: i64,
+        /// By how much that was too late; 0: it was not.
+        late_ms: i64,
+    },
+    /// It is to be done.
+    Due {
+        /// How long there is for it.
+        in_ms: i64,
+    },
+    /// It was to be done, and is not.
+    Overdue {
+        /// For how long.
+        by_ms: i64,
+    },
+    /// Nothing asks for it now.
+    NotDue,
+}
+
+impl fmt::Display for Stands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Open => f.write_str("open"),
+            Self::Done { after_ms, late_ms } => {
+                write!(f, "after {}", clock(after_ms))?;
+                match late_ms {
+                    0 => Ok(()),
+                    late_ms => write!(f, ", {} late", clock(late_ms)),
+                }
+            }
+            Self::Due { in_ms } => write!(f, "due in {}", clock(in_ms)),
+            Self::Overdue { by_ms } => write!(f, "overdue by {}", clock(by_ms)),
+            Self::NotDue => f.write_str("not due"),
         }
     }
 }
@@ -84,24 +140,58 @@ impl Duty {
         }
     }
 
-    /// When each thing is due that is still open; nothing before somebody was paged.
-    fn open(&self) -> impl Iterator<Item = (i64, Due)> {
-        let respond = self.paged_ms.filter(|_| self.responded_ms.is_none());
-        let respond = respond.map(|paged| (paged + self.terms.respond_within_ms, Due::Response));
-        let is_open = self.is_on && self.escalated_ms.is_none();
-        let escalate = self.paged_ms.filter(|_| is_open);
-        let escalate =
-            escalate.map(|paged| (paged + self.terms.escalate_after_ms, Due::Escalation));
-        respond.into_iter().chain(escalate)
+    /// How what has a time stands at one, so long after the first page.
+    fn stands(&self, due: Due, paged_ms: i64, now_ms: i64) -> Stands {
+        let (within_ms, done_ms, is_asked) = match due {
+            Due::Response => (self.terms.respond_within_ms, self.responded_ms, true),
+            Due::Escalation => (self.terms.escalate_after_ms, self.escalated_ms, self.is_on),
+        };
+        let since_ms = now_ms - paged_ms;
+        match done_ms.map(|done_ms| done_ms - paged_ms) {
+            Some(after_ms) => Stands::Done {
+                after_ms,
+                late_ms: (after_ms - within_ms).max(0),
+            },
+            None if !is_asked => Stands::NotDue,
+            None if since_ms < within_ms => Stands::Due {
+                in_ms: within_ms - since_ms,
+            },
+            None => Stands::Overdue {
+                by_ms: since_ms - within_ms,
+            },
+        }
+    }
+
+    /// How long ago the first page was, and how all that the clock asks for stands since; nothing before somebody was paged.
+    #[must_use]
+    pub fn hands(&self, now_ms: i64) -> Option<(i64, [Hand; 3])> {
+        let paged_ms = self.paged_ms?;
+        let acknowledged = self.acknowledged_ms.map(|at_ms| Stands::Done {
+            after_ms: at_ms - paged_ms,
+            late_ms: 0,
+        });
+        let hand = |name, stands| Hand { name, stands };
+        let hands = [
+            hand("Acknowledged", acknowledged.unwrap_or(Stands::Open)),
+            hand(
+                "First response",
+                self.stands(Due::Response, paged_ms, now_ms),
+            ),
+            hand("Escalation", self.stands(Due::Escalation, paged_ms, now_ms)),
+        ];
+        Some((now_ms - paged_ms, hands))
     }
 
     /// What has become due by now and was not told; each once.
     pub fn due(&mut self, now_ms: i64) -> Vec<Due> {
-        let due: Vec<Due> = self
-            .open()
-            .filter(|(at_ms, due)| *at_ms <= now_ms && !self.told.contains(due))
-            .map(|(_, due)| due)
-            .collect();
+        let Some(paged_ms) = self.paged_ms else {
+            return Vec::new();
+        };
+        let is_due = |due: &Due| {
+            let stands = self.stands(*due, paged_ms, now_ms);
+            matches!(stands, Stands::Overdue { .. }) && !self.told.contains(due)
+        };
+        let due: Vec<Due> = Due::ALL.into_iter().filter(is_due).collect();
         self.told.extend(&due);
         due
     }
@@ -118,12 +208,12 @@ impl Duty {
             Some(at_ms) => format!("acknowledged after {}", clock(at_ms - paged_ms)),
             None => "not acknowledged".to_owned(),
         });
-        for (at_ms, due) in self.open() {
-            parts.push(match at_ms > now_ms {
-                true => format!("{} due in {}", due.name(), clock(at_ms - now_ms)),
-                false => format!("{} overdue by {}", due.name(), ago(at_ms)),
-            });
-        }
+        // What is done, or not asked for, is not told.
+        let open = Due::ALL
+            .map(|due| (due, self.stands(due, paged_ms, now_ms)))
+            .into_iter()
+            .filter(|(_, stands)| matches!(stands, Stands::Due { .. } | Stands::Overdue { .. }));
+        parts.extend(open.map(|(due, stands)| format!("{} {stands}", due.name())));
         parts.join(", ")
     }
 }
@@ -165,6 +255,36 @@ mod tests {
         );
         duty.did(2_000_000, Deed::Mended);
         assert_eq!(duty.due(3_660_000), [Due::Escalation]);
+    }
+
+    #[test]
+    fn the_clock_says_of_each_thing_how_it_stands() {
+        let told = |duty: &Duty, now_ms| {
+            let (_, hands) = duty.hands(now_ms).unwrap();
+            hands.map(|hand| hand.stands.to_string())
+        };
+        let mut duty = Duty::new(TERMS);
+        assert_eq!(duty.hands(5), None);
+        duty.pages(60_000, true);
+        assert_eq!(
+            told(&duty, 72_000),
+            ["open", "due in 29:48", "due in 59:48"]
+        );
+        duty.did(66_000, Deed::Acknowledged);
+        assert_eq!(
+            told(&duty, 1_860_000),
+            ["after 0:06", "overdue by 0:00", "due in 30:00"]
+        );
+        duty.did(1_920_000, Deed::Noted);
+        duty.pages(1_930_000, false);
+        assert_eq!(
+            told(&duty, 2_000_000),
+            ["after 0:06", "after 31:00, 1:00 late", "not due"]
+        );
+        duty.pages(5_000_000, true);
+        assert_eq!(told(&duty, 5_000_000)[2], "overdue by 22:20");
+        duty.did(5_001_000, Deed::Escalated);
+        assert_eq!(told(&duty, 9_000_000)[2], "after 1:22:21, 22:21 late");
     }
 
     #[test]

@@ -290,6 +290,7 @@ mod tests {
             active_ms: None,
             receivers: Vec::new(),
             kept_back: Vec::new(),
+            annotations: BTreeMap::new(),
             pages: false,
         };
         for source in ["alertmanager", "prometheus", "webhook"] {

@@ -2,6 +2,7 @@
 
 use super::telling::keep;
 use super::{About, Entry, Listed, Snapshot, Stage, View};
+use crate::rehearsal::Runbook;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -75,6 +76,12 @@ impl Board {
             snapshot.drills = listed.collect();
         }
         Some(snapshot)
+    }
+
+    /// The runbook that people rehearse by, if there is one.
+    #[must_use]
+    pub fn runbook(&self) -> Option<Arc<Runbook>> {
+        self.shared().view(None)?.1.runbook()
     }
 
     /// What was scraped of view `number` as text; `None`: nothing was.

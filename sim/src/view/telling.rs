@@ -4,11 +4,12 @@ use super::history::{Figure, History, Values};
 use super::lanes::Lanes;
 use super::reading::{Reading, Workers};
 use super::tiles::{Standing, tiles};
-use super::{Entry, Incident, Snapshot, Stage, clock};
+use super::{Entry, Incident, Room, Snapshot, Stage, clock};
 use crate::drill::{Event, Seen, What};
 use crate::engine::Observation;
 use crate::load::LoadPlan;
 use crate::plan::{Plan, Source, targets};
+use crate::rehearsal::{Desk, Runbook};
 use crate::world::World;
 use firedrill_detector::Labels;
 use firedrill_reports::load::{Row, Stage as Measured};
@@ -130,6 +131,7 @@ pub struct View {
     lanes: Lanes,
     wrong: Option<Wrong>,
     events: VecDeque<Entry>,
+    desk: Option<Desk>,
 }
 
 impl View {
@@ -148,6 +150,7 @@ impl View {
             lanes: Lanes::default(),
             wrong: None,
             events: VecDeque::new(),
+            desk: None,
             about,
         }
     }
@@ -232,6 +235,16 @@ impl View {
     /// Somebody was told of an alert.
     pub fn delivered(&mut self, alert: &str, at_ms: i64) {
         self.lanes.delivered(alert, at_ms);
+    }
+
+    /// What lies on the desk of those who rehearse, by now.
+    pub fn lies(&mut self, desk: Desk) {
+        self.desk = Some(desk);
+    }
+
+    /// The runbook of those who rehearse, if there is one.
+    pub(super) fn runbook(&self) -> Option<Arc<Runbook>> {
+        self.desk.as_ref()?.runbook().cloned()
     }
 
     /// Something happened. A blind view takes no notice of what is done to the system, nor of when that may begin.
@@ -356,6 +369,7 @@ impl View {
             queues_left_out,
             events: self.events.iter().rev().cloned().collect(),
             notes: Vec::new(),
+            room: self.desk.as_ref().map(|desk| Room::of(desk, at_ms)),
             drills: Vec::new(),
             shown: 0,
         }
@@ -373,7 +387,7 @@ pub(super) fn keep(lines: &mut VecDeque<Entry>, at_ms: i64, text: &str) {
 }
 
 /// A text that is not longer than a line may be.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(LINE_MOST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -1,13 +1,15 @@
 use super::*;
+use crate::alerts::Notice;
 use crate::builtin;
 use crate::drill::{self, Event, Rules, Seen, What};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::plan::Plan;
+use crate::rehearsal::{Desk, Runbook};
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_detector::{Compat, Labels, RuleFile, RuleSet};
 use firedrill_reports::Record;
 use firedrill_reports::load::{Brief, Counts, Row, Stage as Measured};
-use firedrill_reports::record::{Line as Recorded, Phase, RuleText};
+use firedrill_reports::record::{Action, Deed, Line as Recorded, Phase, Rehearsed, RuleText};
 use std::sync::{Arc, LazyLock};
 
 /// All workers crash at minute 30, and are there again at minute 55.
@@ -159,6 +161,86 @@ fn a_blind_view_names_nothing() {
     }
     // What a team has itself is there.
     assert!(shown.contains("firing"), "{shown}");
+}
+
+/// What lies on the desk of a team that is paged when somebody is told of the first alert, and acknowledges a minute later.
+pub(crate) fn desk() -> Desk {
+    let terms = Rehearsed {
+        respond_within_ms: 5 * MINUTE_MS,
+        escalate_after_ms: 60 * MINUTE_MS,
+        blind: true,
+    };
+    let text = "# Workers\n\n- [ ] Ack\n- [ ] Tell <b>all</b>\n\n## Down\n\nRestart.\n";
+    let mut desk = Desk::new(terms, 0, Some(Runbook::read("r.md", text)));
+    let labels = [("severity".to_owned(), "page".to_owned())].into();
+    let annotations = [("summary".to_owned(), "é".repeat(1_000))].into();
+    let notice = Notice {
+        source: "webhook".to_owned(),
+        labels,
+        annotations,
+    };
+    desk.fires(33 * MINUTE_MS, "Down", &notice);
+    desk.delivered(33 * MINUTE_MS);
+    for (at_ms, what, subject) in [
+        (34 * MINUTE_MS, Deed::Acknowledged, ""),
+        (35 * MINUTE_MS, Deed::Ticked, "2"),
+    ] {
+        desk.did(&Action {
+            at_ms,
+            what,
+            subject: subject.to_owned(),
+            text: String::new(),
+            step: None,
+        });
+    }
+    desk
+}
+
+#[test]
+fn a_room_has_its_page_and_a_clock_that_begins_with_it() {
+    let board = Board::new([About::of_drill(&DRILL.0).blind()]);
+    board.tell(0, |view| tell(view, 40 * MINUTE_MS));
+    assert_eq!(board.snapshot(None).unwrap().room, None, "of a drill");
+    assert_eq!(board.runbook(), None);
+    board.tell(0, |view| {
+        view.lies(desk());
+        view.reach(41 * MINUTE_MS);
+    });
+    let snapshot = board.snapshot(None).unwrap();
+    assert_eq!(snapshot.incident, None, "it is blind");
+    let room = snapshot.room.unwrap();
+    // The fault was three minutes before.
+    assert_eq!(room.since_page.as_deref(), Some("8:00"));
+    let clock = room.clock.iter();
+    let clock: Vec<_> = clock
+        .map(|hand| (hand.name, &*hand.value, hand.level))
+        .collect();
+    let expected = [
+        ("Acknowledged", "after 1:00", Level::Good),
+        ("First response", "after 2:00", Level::Good),
+        ("Escalation", "due in 52:00", Level::Plain),
+    ];
+    assert_eq!(clock, expected);
+    let page = &room.pages[0];
+    assert_eq!(
+        (&*page.at, &*page.alert, page.is_on),
+        ("33:00", "Down", true)
+    );
+    assert_eq!(
+        (&*page.source, page.severity.as_deref()),
+        ("webhook", Some("page"))
+    );
+    assert!(page.summary.as_ref().unwrap().chars().count() < 400);
+    assert_eq!(
+        (page.section_line, page.runbook_url.as_deref()),
+        (Some(6), None)
+    );
+    let steps = room.checklist.iter();
+    let done: Vec<_> = steps
+        .map(|step| (&*step.text, step.done_at.as_deref()))
+        .collect();
+    assert_eq!(done, [("Ack", None), ("Tell <b>all</b>", Some("35:00"))]);
+    assert_eq!(board.runbook().unwrap().path(), "r.md");
 }
 
 #[test]

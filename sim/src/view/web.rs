@@ -158,6 +158,18 @@ fn pages(
     };
     let streams = Streams::new(board.clone());
     let guard = guard.clone();
+    let runbook = {
+        let board = board.clone();
+        move || ready(runbook(&board))
+    };
+    let checklist = {
+        let board = board.clone();
+        move || {
+            board
+                .runbook()
+                .map_or(0, |runbook| runbook.checklist().len())
+        }
+    };
     Router::new()
         .route("/metrics", get(metrics))
         .route(
@@ -166,11 +178,26 @@ fn pages(
         )
         .route(
             "/act",
-            post(move |request: Request| act::take(guard.clone(), (acts.clone(), causes), request)),
+            post(move |request: Request| {
+                let known = (acts.clone(), causes, checklist());
+                act::take(guard.clone(), known, request)
+            }),
         )
+        .route("/runbook", get(runbook))
         .merge(text("/", "text/html; charset=utf-8", PAGE))
         .merge(text("/live.js", "text/javascript; charset=utf-8", SCRIPT))
         .merge(text("/live.css", "text/css; charset=utf-8", STYLE))
+}
+
+/// What a runbook says, for the page to draw.
+fn runbook(board: &Board) -> Response {
+    match board.runbook() {
+        Some(runbook) => {
+            let blocks = serde_json::to_string(runbook.blocks()).unwrap_or_default();
+            ([(header::CONTENT_TYPE, "application/json")], blocks).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "there is no runbook here\n").into_response(),
+    }
 }
 
 fn exposed(board: &Board, uri: &Uri) -> Response {

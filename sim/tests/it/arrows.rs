@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 45] = [
+const ORDER: [&str; 46] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -24,9 +24,10 @@ const ORDER: [&str; 45] = [
     "handler",
     "resource",
     "audit",
-    // Of this machine: files, processes, signals.
+    // Of this machine: files and what is in them, processes, signals.
     "abort",
     "files",
+    "markdown",
     "guard",
     "owner",
     "pidfd",

@@ -11,10 +11,11 @@ use firedrill_detector::text::printable;
 use firedrill_reports::record::{AlertState, Deed, Rehearsed};
 use firedrill_reports::rehearsal::Consulted;
 use firedrill_sim::abort::Abort;
+use firedrill_sim::alerts::Notice;
 use firedrill_sim::drill::{Event, Finished, What};
 use firedrill_sim::engine::live::{LiveOptions, Noted};
 use firedrill_sim::rehearsal::{
-    AbortWhen, Duty, Found, OURS, People, Rehearsal, Runbook, Said, Word, clock, help, said,
+    AbortWhen, Desk, Found, OURS, Page, People, Rehearsal, Runbook, Said, Word, clock, help, said,
 };
 use firedrill_sim::scenario::FAMILIES;
 use firedrill_sim::view::About;
@@ -73,21 +74,16 @@ pub(super) struct Room<'r> {
     terminal: &'r Terminal,
     say: mpsc::UnboundedSender<Said>,
     stop: watch::Sender<u32>,
-    /// Alerts that can page.
+    /// Alerts that can page, and all alerts that ever fired.
     can_page: BTreeSet<String>,
-    /// Those that somebody was paged by and that fire, and all alerts that ever did.
-    on: BTreeSet<String>,
     fired: BTreeSet<String>,
-    /// Pages that are due, unless their alert is resolved before.
-    due: Vec<(i64, String)>,
-    /// How long a page waits for others of its group; no longer, where one is posted to us.
-    group_wait_ms: i64,
-    duty: Duty,
-    ticked: BTreeSet<usize>,
+    /// Pages, the clock, the checklist.
+    desk: Desk,
     stopped: Option<Stopped>,
     /// How far the drill is, and since when it is there.
     reached_ms: Arc<AtomicI64>,
     reached: (i64, Instant),
+    lasts_ms: i64,
     speed: f64,
     /// Who shows it, if anybody does.
     ear: Ear,
@@ -143,28 +139,27 @@ impl<'r> Room<'r> {
         ear.begins(speed, reached_ms.clone());
         let pages = set.rules.set.alerts();
         let pages = pages.filter(|alert| set.pack.can_page(alert));
+        let group_wait_ms = match &set.alerts {
+            Some(sources) if sources.are_delivered() => 0,
+            _ => set.rules.delivery.group_wait_ms,
+        };
         let mut room = Self {
-            duty: Duty::new(asked.terms),
+            desk: Desk::new(asked.terms, group_wait_ms, asked.runbook.take()),
             asked,
             terminal,
             say,
             stop,
             can_page: pages.map(|alert| alert.name.to_owned()).collect(),
             ear: ear.clone(),
-            on: BTreeSet::new(),
-            due: Vec::new(),
-            group_wait_ms: match &set.alerts {
-                Some(sources) if sources.are_delivered() => 0,
-                _ => set.rules.delivery.group_wait_ms,
-            },
             fired: BTreeSet::new(),
-            ticked: BTreeSet::new(),
             stopped: None,
             reached_ms,
             reached: (0, Instant::now()),
+            lasts_ms: job.plan.duration_ms,
             speed,
         };
         room.opens(set, job);
+        room.lays_out();
         terminal.started();
         let (events_tx, events) = mpsc::unbounded_channel();
         let (ended_tx, ended) = mpsc::unbounded_channel();
@@ -219,10 +214,8 @@ impl<'r> Room<'r> {
             "{what}\n{lasts}{pace}; Redis: {}; `help` lists what can be typed",
             set.redis.describe()
         ));
-        let steps = self.asked.runbook.iter().flat_map(Runbook::checklist);
-        let steps = steps
-            .enumerate()
-            .map(|(number, step)| format!("  {}. {step}", number + 1));
+        let steps = self.desk.checklist().iter().enumerate();
+        let steps = steps.map(|(place, step)| format!("  {}. {step}", place + 1));
         let steps: Vec<String> = steps.collect();
         if !steps.is_empty() {
             self.terminal
@@ -273,15 +266,19 @@ impl<'r> Room<'r> {
         // Before the first scrape nobody knows whether it has begun.
         match at_ms {
             0 => 0,
-            at_ms => at_ms + (since.elapsed().as_secs_f64() * 1e3 * self.speed) as i64,
+            at_ms => {
+                let now_ms = at_ms + (since.elapsed().as_secs_f64() * 1e3 * self.speed) as i64;
+                now_ms.min(self.lasts_ms.max(at_ms))
+            }
         }
     }
 
     fn looks_at_the_clock(&mut self) {
         let now_ms = self.now_ms();
+        self.ear.tell(|view| view.reach(now_ms));
         self.tells_pages(now_ms);
-        for due in self.duty.due(now_ms) {
-            let text = self.duty.status(now_ms);
+        for due in self.desk.duty_mut().due(now_ms) {
+            let text = self.desk.duty().status(now_ms);
             self.says(Deed::Reminded, due.name(), &text);
         }
         if self
@@ -301,7 +298,8 @@ impl<'r> Room<'r> {
             What::Action(action) => {
                 self.ear.notes(&event.what.to_string());
                 if action.subject != OURS {
-                    self.duty.did(at_ms, action.what);
+                    self.desk.did(action);
+                    self.lays_out();
                 }
                 self.shows(at_ms, &event.what);
                 if action.what == Deed::Mended && is_blind {
@@ -315,7 +313,11 @@ impl<'r> Room<'r> {
                 let typed = typed.map_or("", String::as_str);
                 self.stops(Stopped::Due(format!("--abort-when {typed}")));
             }
-            What::Alert { alert, state } => self.alert(at_ms, alert, *state),
+            What::Alert {
+                alert,
+                state,
+                notice,
+            } => self.alert(at_ms, (alert, notice), *state),
             What::Step { .. } | What::Late { .. } | What::Drained => {
                 self.facilitate(at_ms, &event.what.to_string());
                 if !is_blind {
@@ -325,7 +327,7 @@ impl<'r> Room<'r> {
         }
     }
 
-    fn alert(&mut self, at_ms: i64, alert: &str, state: AlertState) {
+    fn alert(&mut self, at_ms: i64, (alert, notice): (&str, &Notice), state: AlertState) {
         let pages = self.can_page.contains(alert);
         // Whoever posts to us names it: it must not look like a line of ours.
         let shown = printable(alert);
@@ -348,46 +350,44 @@ impl<'r> Room<'r> {
                 if is_shown {
                     self.shows(at_ms, &format_args!("{shown} fires"));
                 }
-                self.due
-                    .push((at_ms + self.group_wait_ms, alert.to_owned()));
+                self.desk.fires(at_ms, alert, notice);
                 // What was delivered was, however soon it is over.
                 self.tells_pages(at_ms);
             }
             AlertState::Inactive => {
-                self.due.retain(|(_, due)| due != alert);
-                let was_on = self.on.remove(alert);
+                let was_on = self.desk.resolved(at_ms, alert);
                 if was_on || is_shown {
                     self.shows(at_ms, &format_args!("{shown} is resolved"));
                 }
-                self.duty.pages(at_ms, !self.on.is_empty());
+                self.lays_out();
             }
         }
     }
 
     /// Pages those whose alerts have fired for as long as their notification waits.
     fn tells_pages(&mut self, now_ms: i64) {
-        let (due, waiting) = std::mem::take(&mut self.due)
-            .into_iter()
-            .partition(|(at_ms, _)| *at_ms <= now_ms);
-        self.due = waiting;
-        let due: Vec<(i64, String)> = due;
-        for (at_ms, alert) in due {
-            self.shows(
-                at_ms,
-                &format_args!("PAGE: {} fires{}", printable(&alert), self.leads(&alert)),
-            );
-            self.on.insert(alert);
-            self.duty.pages(at_ms, true);
+        let pages = self.desk.delivered(now_ms);
+        if pages.is_empty() {
+            return;
         }
+        for Page { at_ms, alert, .. } in &pages {
+            self.shows(
+                *at_ms,
+                &format_args!("PAGE: {} fires{}", printable(alert), self.leads(alert)),
+            );
+            self.ear.tell(|view| view.delivered(alert, *at_ms));
+        }
+        self.lays_out();
+    }
+
+    /// Shows what lies on the desk by now.
+    fn lays_out(&self) {
+        self.ear.tell(|view| view.lies(self.desk.clone()));
     }
 
     /// Where the runbook tells of an alert.
     fn leads(&self, alert: &str) -> String {
-        let section = self
-            .asked
-            .runbook
-            .as_ref()
-            .map(|runbook| runbook.section(alert));
+        let section = self.desk.runbook().map(|runbook| runbook.section(alert));
         match section {
             None => String::new(),
             Some(Some(section)) => format!("  runbook: {section}"),
@@ -415,25 +415,20 @@ impl<'r> Room<'r> {
         }
     }
 
-    fn ticks(&mut self, number: usize) {
-        let steps = self
-            .asked
-            .runbook
-            .as_ref()
-            .map_or(&[][..], Runbook::checklist);
-        let step = number
-            .checked_sub(1)
-            .and_then(|place| steps.get(place))
-            .cloned();
-        match step {
-            Some(step) => {
-                self.ticked.insert(number);
-                self.says(Deed::Ticked, &number.to_string(), &step);
-            }
-            None if steps.is_empty() => self
+    fn ticks(&self, number: usize) {
+        let steps = self.desk.checklist();
+        let step = number.checked_sub(1).and_then(|place| steps.get(place));
+        match (step, self.desk.ticked_ms(number)) {
+            (Some(_), Some(at_ms)) => self.terminal.say(format_args!(
+                "entry {number} is done already, since {}",
+                clock(at_ms)
+            )),
+            // Shown when the engine has noted it.
+            (Some(step), None) => self.says(Deed::Ticked, &number.to_string(), step),
+            (None, _) if steps.is_empty() => self
                 .terminal
                 .say("there is no checklist; --runbook FILE gives one"),
-            None => self.terminal.say(format_args!(
+            (None, _) => self.terminal.say(format_args!(
                 "the checklist has entries 1 to {}",
                 steps.len()
             )),
@@ -442,19 +437,15 @@ impl<'r> Room<'r> {
 
     fn tells_status(&mut self) {
         let now_ms = self.now_ms();
-        let mut lines = vec![format!("{}  {}", clock(now_ms), self.duty.status(now_ms))];
-        if !self.on.is_empty() {
-            let on: Vec<&str> = self.on.iter().map(String::as_str).collect();
+        let status = self.desk.duty().status(now_ms);
+        let mut lines = vec![format!("{}  {status}", clock(now_ms))];
+        if !self.desk.on().is_empty() {
+            let on: Vec<&str> = self.desk.on().iter().map(String::as_str).collect();
             lines.push(format!("fires: {}", on.join(", ")));
         }
-        let steps = self
-            .asked
-            .runbook
-            .iter()
-            .flat_map(Runbook::checklist)
-            .enumerate();
-        let open = steps.filter(|(place, _)| !self.ticked.contains(&(place + 1)));
-        lines.extend(open.map(|(place, step)| format!("open: {}. {step}", place + 1)));
+        let steps = (1..).zip(self.desk.checklist());
+        let open = steps.filter(|(number, _)| self.desk.ticked_ms(*number).is_none());
+        lines.extend(open.map(|(number, step)| format!("open: {number}. {step}")));
         self.terminal.say(lines.join("\n"));
     }
 
@@ -511,7 +502,7 @@ impl<'r> Room<'r> {
     }
 
     fn consulted(&self) -> Option<Consulted> {
-        let runbook = self.asked.runbook.as_ref()?;
+        let runbook = self.desk.runbook()?;
         let without = self
             .fired
             .iter()

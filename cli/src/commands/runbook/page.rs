@@ -1,6 +1,7 @@
-//! A runbook as Markdown: its commands, and the names it mentions.
+//! What a runbook has to be tried: its commands, and the names it mentions.
 
 use super::programs;
+use firedrill_sim::markdown::{self, Kind as Markdown, Span, Style, each};
 
 /// A command of a runbook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +28,6 @@ pub(super) struct Mention {
 pub(super) struct Page {
     pub(super) commands: Vec<Command>,
     pub(super) mentions: Vec<Mention>,
-}
-
-/// A block between fences.
-struct Fence {
-    /// The characters that close it.
-    mark: &'static str,
-    kind: Kind,
 }
 
 /// What the lines of a block are.
@@ -76,109 +70,80 @@ impl Kind {
 impl Page {
     /// Reads a runbook. Any text is one.
     pub(super) fn read(text: &str) -> Self {
+        let lines: Vec<&str> = text.lines().collect();
+        let line = |number: usize| lines.get(number - 1).copied().unwrap_or_default();
         let mut page = Self::default();
-        let mut fence: Option<Fence> = None;
-        let (mut heading, mut head_of_table) = (String::new(), String::new());
-        // How far text is indented, and whether a block without fences may begin or is open.
-        let (mut margin, mut may_be_code) = (0, true);
-        let mut lines = text.lines().enumerate();
-        while let Some((at, line)) = lines.next() {
-            let trimmed = line.trim_start();
-            if let Some(open) = &fence {
-                if trimmed.starts_with(open.mark) {
-                    fence = None;
-                    continue;
+        let mut heading = "";
+        each(&markdown::read(text), &mut |block| match &block.kind {
+            Markdown::Code { info, code } => {
+                page.in_code(block.line, info.as_deref().unwrap_or_default(), code);
+            }
+            Markdown::Heading { text, .. } => {
+                heading = line(block.line);
+                page.in_text(text, &|_| speaks_of_alerts(heading));
+            }
+            Markdown::Text { text } => {
+                // Rows without a line between them and their head are no table, and are meant to be one.
+                let first = line(block.line).trim_start();
+                let head = if first.starts_with('|') { first } else { "" };
+                page.in_text(text, &|own| {
+                    [line(own), heading, head].into_iter().any(speaks_of_alerts)
+                });
+            }
+            Markdown::Table { head, rows } => {
+                let above = line(block.line);
+                for cell in head.iter().chain(rows.iter().flatten()) {
+                    page.in_text(cell, &|own| {
+                        [line(own), heading, above]
+                            .into_iter()
+                            .any(speaks_of_alerts)
+                    });
                 }
-                let Some(command) = in_block(open.kind, trimmed) else {
-                    continue;
-                };
-                let mut command = command.to_owned();
-                // A line that ends in a backslash goes on in the next.
-                while command.ends_with('\\') && !command.ends_with("\\\\") {
-                    command.pop();
-                    let Some((_, more)) = lines.next() else { break };
-                    command.push_str(more.trim());
-                }
-                let text = command.trim().to_owned();
-                page.commands.push(Command { line: at + 1, text });
-                continue;
             }
-            if let Some(mark) = ["```", "~~~"]
-                .into_iter()
-                .find(|mark| trimmed.starts_with(mark))
-            {
-                let info = trimmed.trim_start_matches(['`', '~']);
-                let block = lines
-                    .clone()
-                    .map(|(_, line)| line.trim_start())
-                    .take_while(|line| !line.starts_with(mark));
-                let kind = Kind::of(info).with(block);
-                fence = Some(Fence { mark, kind });
-                continue;
-            }
-            if trimmed.is_empty() {
-                may_be_code = true;
-            } else if may_be_code && indent(line) >= margin + 4 {
-                let text = in_block(Kind::Unnamed, trimmed).map(str::to_owned);
-                let line = at + 1;
-                page.commands
-                    .extend(text.map(|text| Command { line, text }));
-                continue;
-            } else {
-                may_be_code = false;
-                margin = match list_marker(trimmed) {
-                    Some(width) => indent(line) + width,
-                    None if indent(line) == 0 => 0,
-                    None => margin,
-                };
-            }
-            if trimmed.starts_with('#') {
-                trimmed.clone_into(&mut heading);
-            }
-            match (trimmed.starts_with('|'), head_of_table.is_empty()) {
-                (true, true) => trimmed.clone_into(&mut head_of_table),
-                (false, false) => head_of_table.clear(),
-                _ => {}
-            }
-            let among_alerts = [trimmed, &heading, &head_of_table]
-                .iter()
-                .any(|text| text.to_lowercase().contains("alert"));
-            page.in_text(at + 1, line, among_alerts);
-        }
+            Markdown::List { .. } | Markdown::Quote { .. } | Markdown::Rule => {}
+        });
         page
     }
 
-    /// What stands in `code` in a line of text.
-    fn in_text(&mut self, line: usize, text: &str, among_alerts: bool) {
-        for span in text.split('`').skip(1).step_by(2) {
-            let span = span.trim();
-            if programs::is_whole(span) {
-                let text = span.to_owned();
+    /// The commands of a block of code whose first line is this one.
+    fn in_code(&mut self, first: usize, info: &str, code: &str) {
+        let kind = Kind::of(info).with(code.lines().map(str::trim_start));
+        let mut lines = (first..).zip(code.lines());
+        while let Some((line, text)) = lines.next() {
+            let Some(command) = in_block(kind, text.trim_start()) else {
+                continue;
+            };
+            let mut command = command.to_owned();
+            // A line that ends in a backslash goes on in the next.
+            while command.ends_with('\\') && !command.ends_with("\\\\") {
+                command.pop();
+                let Some((_, more)) = lines.next() else { break };
+                command.push_str(more.trim());
+            }
+            let text = command.trim().to_owned();
+            self.commands.push(Command { line, text });
+        }
+    }
+
+    /// What stands in `code` in text; `among_alerts`: whether what is on a line is among alerts.
+    fn in_text(&mut self, spans: &[Span], among_alerts: &dyn Fn(usize) -> bool) {
+        for span in spans.iter().filter(|span| span.style == Style::Code) {
+            let (line, text) = (span.line, span.text.trim().to_owned());
+            if programs::is_whole(&text) {
                 self.commands.push(Command { line, text });
-            } else if !span.is_empty() {
-                let text = span.to_owned();
+            } else if !text.is_empty() {
                 self.mentions.push(Mention {
                     line,
                     text,
-                    among_alerts,
+                    among_alerts: among_alerts(line),
                 });
             }
         }
     }
 }
 
-/// How many columns a line is indented; a tab is four.
-fn indent(line: &str) -> usize {
-    let blank = line.chars().take_while(|c| matches!(c, ' ' | '\t'));
-    blank.map(|c| if c == '\t' { 4 } else { 1 }).sum()
-}
-
-/// How wide the sign of a list is that a line begins with, its blank included.
-fn list_marker(line: &str) -> Option<usize> {
-    let (sign, _) = line.split_once(' ')?;
-    let number = sign.strip_suffix(['.', ')']).unwrap_or_default();
-    let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
-    (matches!(sign, "-" | "*" | "+") || is_number).then_some(sign.len() + 1)
+fn speaks_of_alerts(text: &str) -> bool {
+    text.to_lowercase().contains("alert")
 }
 
 /// The command in a line of a block, without its prompt.

@@ -24,6 +24,7 @@ groups:
     expr: sum(up{job="worker"}) == 0
     for: 4s
     labels: { severity: page }
+    annotations: { summary: "{{ $value }} workers work" }
 "#;
 
 /// Workers freeze, and the plan lets them go on near its end.
@@ -99,6 +100,21 @@ fn gives_nothing_away(room: &Rehearsed, page: SocketAddr, redis: &str) {
     tells_nothing("the terminal", &room.told.join("\n"));
     let shown = snapshot(page);
     assert_eq!(shown["incident"], Value::Null, "{shown:#}");
+    // What a team has in hand is there: the page as it was posted, and a clock that began with it.
+    let paged = &shown["room"]["pages"][0];
+    assert_eq!(
+        (&paged["alert"], &paged["source"], &paged["severity"]),
+        (&"WorkerDown".into(), &"webhook".into(), &"page".into()),
+        "{shown:#}"
+    );
+    // Its own words, or the pager's about it.
+    let summary = paged["summary"].as_str().unwrap();
+    assert!(
+        summary == "0 workers work" || summary.contains("WorkerDown"),
+        "{summary}"
+    );
+    let since = shown["room"]["since_page"].as_str().unwrap();
+    assert!(since.starts_with("0:0"), "{since}");
     tells_nothing("the view", &shown.to_string());
     // Nor when it may begin.
     assert!(!shown.to_string().contains("as usual"), "{shown:#}");

@@ -72,6 +72,7 @@ fn told(of: SourceKind, at: i64, since: i64, state: ToldState) -> Told {
         active_ms: None,
         receivers: Vec::new(),
         kept_back: Vec::new(),
+        annotations: Default::default(),
         pages: false,
     }
 }

@@ -15,6 +15,7 @@ fn instance(state: ToldState, since_ms: Option<i64>) -> Instance {
         active_ms: None,
         receivers: vec!["pager".to_owned()],
         kept_back: Vec::new(),
+        annotations: BTreeMap::new(),
         pages: false,
     }
 }

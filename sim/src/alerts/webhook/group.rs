@@ -25,6 +25,7 @@ pub(super) struct Posted {
 struct Alert {
     status: String,
     labels: BTreeMap<String, String>,
+    annotations: Option<BTreeMap<String, String>>,
     starts_at: Option<String>,
     ends_at: Option<String>,
 }
@@ -57,6 +58,7 @@ pub(super) fn message(
             began_ms: starts_ms.map(since_start),
             active_ms: None,
             labels: alert.labels,
+            annotations: alert.annotations.unwrap_or_default(),
             receivers: vec![posted.receiver.clone()],
             kept_back: Vec::new(),
             pages: false,

@@ -84,10 +84,10 @@ impl Incidents {
         };
         let before = self.0.remove(&key).unwrap_or_default();
         let over = before.difference(&fires);
-        let over = over.map(|labels| instance(labels, ToldState::Inactive));
+        let over = over.map(|labels| instance(labels, ToldState::Inactive, ""));
         let firing = fires
             .iter()
-            .map(|labels| instance(labels, ToldState::Firing));
+            .map(|labels| instance(labels, ToldState::Firing, &summary));
         let instances = over.chain(firing).collect();
         // Without a key, each event is an incident of its own that nobody can resolve.
         if !fires.is_empty() && !key.is_empty() && self.0.len() < INCIDENTS_MAX {
@@ -156,9 +156,12 @@ fn listed(text: &str) -> BTreeSet<Labels> {
     found
 }
 
-fn instance(labels: &Labels, state: ToldState) -> Instance {
+/// `summary`: what the event says in a sentence, which is all that the form has for that.
+fn instance(labels: &Labels, state: ToldState, summary: &str) -> Instance {
+    let says = (!summary.is_empty()).then(|| ("summary".to_owned(), summary.to_owned()));
     Instance {
         labels: labels.clone(),
+        annotations: says.into_iter().collect(),
         state,
         since_ms: None,
         began_ms: None,

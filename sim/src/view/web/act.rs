@@ -38,6 +38,16 @@ pub enum Act {
         /// What; one to 500 characters.
         text: String,
     },
+    /// Says who was told next.
+    Escalate {
+        /// Who; one to 500 characters.
+        text: String,
+    },
+    /// Ticks an entry of the runbook's checklist.
+    Done {
+        /// Its number, from 1.
+        entry: usize,
+    },
     /// Stops all of it.
     Abort,
 }
@@ -51,6 +61,8 @@ impl Act {
             Self::Note { text } => text.clone(),
             Self::Cause { text } => format!("suspected cause: {text}"),
             Self::Remedy { text } => format!("remedy: {text}"),
+            Self::Escalate { text } => format!("escalated: {text}"),
+            Self::Done { entry } => format!("done: {entry}"),
             Self::Abort => "stopped".to_owned(),
         }
     }
@@ -58,11 +70,17 @@ impl Act {
     /// As the line that is typed for it in a rehearsal.
     #[must_use]
     pub fn as_typed(&self) -> String {
+        let entry;
         let (word, text) = match self {
             Self::Ack => ("ack", ""),
             Self::Note { text } => ("note", text.as_str()),
             Self::Cause { text } => ("cause", text.as_str()),
             Self::Remedy { text } => ("remedy", text.as_str()),
+            Self::Escalate { text } => ("escalate", text.as_str()),
+            Self::Done { entry: number } => {
+                entry = number.to_string();
+                ("done", entry.as_str())
+            }
             Self::Abort => ("abort", ""),
         };
         let words = text.split_whitespace();
@@ -75,8 +93,11 @@ impl Act {
 
     fn is_complete(&self) -> bool {
         match self {
-            Self::Ack | Self::Abort => true,
-            Self::Note { text } | Self::Cause { text } | Self::Remedy { text } => {
+            Self::Ack | Self::Done { .. } | Self::Abort => true,
+            Self::Note { text }
+            | Self::Cause { text }
+            | Self::Remedy { text }
+            | Self::Escalate { text } => {
                 !text.trim().is_empty() && text.chars().count() <= TEXT_MOST
             }
         }
@@ -118,10 +139,10 @@ impl Token {
     }
 }
 
-/// Hands on what somebody does.
+/// Hands on what somebody does. `entries`: how many a checklist has, if there is one.
 pub(super) async fn take(
     guard: Guard,
-    (acts, causes): (Sender<Act>, &[&str]),
+    (acts, causes, entries): (Sender<Act>, &[&str], usize),
     request: Request,
 ) -> Response {
     if !guard.has_token() {
@@ -151,6 +172,15 @@ pub(super) async fn take(
         && !causes.contains(&text.trim())
     {
         let why = format!("the cause is one of {}\n", causes.join(", "));
+        return (StatusCode::BAD_REQUEST, why).into_response();
+    }
+    if let Act::Done { entry } = &act
+        && !(1..=entries).contains(entry)
+    {
+        let why = match entries {
+            0 => "there is no checklist here\n".to_owned(),
+            entries => format!("the checklist has entries 1 to {entries}\n"),
+        };
         return (StatusCode::BAD_REQUEST, why).into_response();
     }
     match acts.try_send(act) {

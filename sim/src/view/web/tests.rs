@@ -7,13 +7,17 @@ const TOKEN: &str = "0123456789abcdef";
 
 /// A page of a board, and what comes of what is done on it.
 fn served(token: Option<&str>) -> (Web, mpsc::Receiver<Act>) {
+    served_of(&board(), token)
+}
+
+fn served_of(board: &Board, token: Option<&str>) -> (Web, mpsc::Receiver<Act>) {
     let (acts, done) = mpsc::channel(2);
     let options = WebOptions {
         address: ([127, 0, 0, 1], 0).into(),
         token: token.map(|token| token.parse().unwrap()),
         causes: &[],
     };
-    let web = Web::serve(&options, &board(), Router::new(), acts).unwrap();
+    let web = Web::serve(&options, board, Router::new(), acts).unwrap();
     (web, done)
 }
 
@@ -196,6 +200,46 @@ fn nobody_acts_without_the_token() {
 }
 
 #[test]
+fn a_runbook_is_given_out_as_values_and_its_entries_are_ticked_by_those_who_may() {
+    let (web, mut done) = served(Some(TOKEN));
+    assert!(got(&web, "/runbook").starts_with("HTTP/1.1 404"));
+    let tick = |entry: usize| format!(r#"{{"act":"done","entry":{entry}}}"#);
+    let answer = acts_on(&web, TOKEN, &tick(1));
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("no checklist here"),
+        "{answer}"
+    );
+    drop(web);
+    assert!(done.try_recv().is_err());
+
+    let board = board();
+    board.tell(0, |view| view.lies(crate::view::tests::desk()));
+    let (web, _done) = served_of(&board, None);
+    assert_eq!(acted(&web, TOKEN, &tick(1)), "403");
+    let (web, mut done) = served_of(&board, Some(TOKEN));
+    let answer = got(&web, "/runbook");
+    assert!(
+        answer.contains("content-type: application/json"),
+        "{answer}"
+    );
+    assert!(answer.contains(r#""text":"<b>""#), "{answer}");
+    for (token, entry, status) in [
+        ("0123456789abcdeg", 1, "401"),
+        (TOKEN, 0, "400"),
+        (TOKEN, 3, "400"),
+        (TOKEN, 2, "202"),
+    ] {
+        assert_eq!(acted(&web, token, &tick(entry)), status, "{entry}");
+    }
+    assert_eq!(done.try_recv().unwrap().as_typed(), "done 2");
+    let next = r#"{"act":"escalate","text":"the one on call"}"#;
+    assert_eq!(acted(&web, TOKEN, next), "202");
+    let next = done.try_recv().unwrap();
+    assert_eq!(next.as_typed(), "escalate the one on call");
+    assert!(done.try_recv().is_err());
+}
+
+#[test]
 fn others_than_this_machine_need_the_token_to_look() {
     let (acts, _done) = mpsc::channel(1);
     let options = |token: Option<&str>| WebOptions {
@@ -215,7 +259,7 @@ fn others_than_this_machine_need_the_token_to_look() {
         request.body(axum::body::Body::empty()).unwrap()
     };
     assert!(guard.refused(&request("/", None)).is_none());
-    for path in ["/metrics", "/events", "/api/v1/alerts", "/act"] {
+    for path in ["/metrics", "/events", "/runbook", "/api/v1/alerts", "/act"] {
         let refused = guard.refused(&request(path, None)).unwrap();
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{path}");
         assert!(
