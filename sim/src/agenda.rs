@@ -3,7 +3,6 @@
 use crate::fault::Harm;
 use crate::lever::{Lever, On, Part};
 use crate::plan::{PRODUCER, Plan, RemedyStep, Step};
-use crate::units;
 use firedrill_reports::record::Mark;
 pub use firedrill_reports::record::Phase;
 use std::collections::VecDeque;
@@ -295,15 +294,15 @@ pub(crate) fn over(plan: &Plan, step: usize, deaths: u32) -> (bool, String) {
     let Lever::Life(lever) = step.fault.begin() else {
         return (true, "by itself".to_owned());
     };
+    let lasted_ms = step.until.as_ref().map(|until| until.at_ms - step.at_ms);
+    // A machine may be late. And memory that is not full by then has grown all the same.
+    let were_due = lasted_ms.is_some_and(|ms| ms > lever.lasts_ms() + lever.lasts_ms() / 4);
     let saw = match deaths {
-        0 => format!(
-            "by itself; no process has died of it, which takes {}",
-            units::format(lever.lasts_ms())
-        ),
+        0 => "by itself; no process has died of it".to_owned(),
         1 => "by itself; a process has died of it".to_owned(),
         _ => format!("by itself; processes have died of it {deaths} times"),
     };
-    (deaths > 0, saw)
+    (deaths > 0 || !were_due, saw)
 }
 
 impl Plan {

@@ -140,7 +140,7 @@ fn what_is_no_failure_passes_in_the_end_and_what_is_revoked_is_in_no_archive() {
 #[test]
 fn a_page_about_what_a_remedy_did_is_no_false_one() {
     let dir = tempfile::tempdir().unwrap();
-    let timeline = "  - { id: slow, at: 15m, fault: handler.slow, factor: 6, until: { at: 20m } }\n\
+    let timeline = "  - { id: slow, at: 15m, fault: handler.slow, factor: 12, until: { at: 20m } }\n\
                     \x20 - { id: oops, at: 40m, remedy: workers.scale, worker: w, to: 0 }\n\
                     \x20 - { id: back, at: 50m, remedy: workers.scale, worker: w, to: 2 }\n";
     let incident = "incidents: [{ cause: slow-jobs, of: slow, wanted: page, within: 8m }]\n";

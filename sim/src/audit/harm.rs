@@ -33,6 +33,8 @@ struct Found {
     incident: u32,
     /// When it is over by plan.
     over: Time,
+    /// Until when it harms those who wait since then, at the latest.
+    reaches: Time,
     /// By how many of the remedies that came after that had been done when a task's harm began.
     parts: BTreeMap<usize, Part>,
     unmet: bool,
@@ -64,12 +66,18 @@ impl Found {
     fn parted(self, remedies: &[(Time, String)]) -> (Vec<Part>, Vec<(String, Part)>) {
         let later: Vec<_> = remedies.iter().filter(|(at, _)| *at >= self.over).collect();
         let (mut own, mut others): (Vec<Part>, Vec<(String, Part)>) = Default::default();
+        // Whose harm goes on, if it is not the incident's.
+        let mut whose: Option<(String, Time)> = None;
         for (number, part) in self.parts {
             let by = number.checked_sub(1).and_then(|number| later.get(number));
             let last = own.iter().map(|part| part.last).max();
-            match (by, last) {
-                (Some((at, id)), Some(last)) if last.plus_millis(QUIET_MS) < *at => {
-                    others.push((id.clone(), part));
+            let quiet = last.map_or(self.reaches, |last| last.max(self.reaches));
+            match by {
+                Some((at, id)) if quiet.plus_millis(QUIET_MS) < *at => {
+                    let goes_on = whose.filter(|(_, last)| last.plus_millis(QUIET_MS) >= *at);
+                    let (id, last) = goes_on.unwrap_or((id.clone(), part.last));
+                    whose = Some((id.clone(), last.max(part.last)));
+                    others.push((id, part));
                 }
                 _ => own.push(part),
             }
@@ -121,9 +129,13 @@ impl Harm {
             };
             reaching.iter().map(of_incident).collect()
         };
+        let objectives = plan.queues.iter().map(|queue| queue.wait_objective_ms);
+        let objectives = objectives.filter(|ms| *ms < NO_OBJECTIVE_MS);
+        let objective_ms = objectives.max().unwrap_or(0);
         let untouched = (0..).zip(incidents).map(|(number, incident)| Found {
             incident: number,
             over: origin.plus_millis(incident.until_ms),
+            reaches: origin.plus_millis(incident.until_ms.saturating_add(objective_ms)),
             parts: BTreeMap::new(),
             unmet: false,
         });
@@ -246,17 +258,25 @@ impl Harm {
                     .collect(),
                 unmet,
             });
-            // Of incidents that were over by then each tells the same.
+            let mut of_this: BTreeMap<String, Later> = BTreeMap::new();
             for (remedy, part) in others {
-                let last_ms = since(part.last);
-                let known = later.entry(remedy.clone());
-                let known = known.or_insert(Later {
+                let known = of_this.entry(remedy.clone()).or_insert(Later {
                     remedy,
                     tasks: 0,
-                    last_ms,
+                    last_ms: 0,
                 });
-                known.tasks = known.tasks.max(part.tasks);
-                known.last_ms = known.last_ms.max(last_ms);
+                known.tasks += part.tasks;
+                known.last_ms = known.last_ms.max(since(part.last));
+            }
+            // Of incidents that were over by then each tells the same.
+            for (remedy, found) in of_this {
+                let known = later.entry(remedy).or_insert_with(|| Later {
+                    remedy: found.remedy,
+                    tasks: 0,
+                    last_ms: 0,
+                });
+                known.tasks = known.tasks.max(found.tasks);
+                known.last_ms = known.last_ms.max(found.last_ms);
             }
         }
         (impacts, later.into_values().collect())

@@ -101,12 +101,17 @@ fn caught(plan: &Plan, score: &DrillScore) -> String {
     let mut told: Vec<String> = score
         .incidents
         .iter()
-        .map(|incident| match &incident.detection {
+        .zip(&plan.incidents)
+        .map(|(incident, planned)| match &incident.detection {
             Some(Detection {
                 alert,
                 delivered_ms,
                 ..
-            }) => format!("`{alert}` +{}", clock(delivered_ms - begins_ms(plan))),
+            }) => {
+                // As its deadline counts: what is felt later than it was planned is due later.
+                let after_ms = delivered_ms - incident.truth.fault_ms + planned.at_ms;
+                format!("`{alert}` +{}", clock(after_ms - begins_ms(plan)))
+            }
             None => "missed".to_owned(),
         })
         .collect();

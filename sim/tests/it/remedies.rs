@@ -431,8 +431,7 @@ fn a_move_is_in_force_for_those_that_come() {
 
 #[test]
 fn what_a_remedy_harms_when_all_was_well_again_is_its_cost_and_no_incidents() {
-    let (impacts, audit) = felt(
-        "version: firedrill/v1\nname: s\nfamily: slow-jobs\nsummary: s\nduration: 60m\n\
+    let text = "version: firedrill/v1\nname: s\nfamily: slow-jobs\nsummary: s\nduration: 60m\n\
          queues: { default: { wait_objective: 30s } }\n\
          workload: [{ task: mail, queue: default, arrivals: { constant: 4/s }, service: { constant: 500ms } }]\n\
          workers: [{ name: w, processes: 2, concurrency: 2 }]\n\
@@ -440,14 +439,18 @@ fn what_a_remedy_harms_when_all_was_well_again_is_its_cost_and_no_incidents() {
          \x20 - { id: slow, at: 15m, fault: handler.slow, factor: 3, until: { at: 20m } }\n\
          \x20 - { id: oops, at: 40m, remedy: workers.scale, worker: w, to: 0 }\n\
          \x20 - { id: back, at: 45m, remedy: workers.scale, worker: w, to: 2 }\n\
-         incidents: [{ cause: slow-jobs, of: slow, wanted: page, within: 6m }]\n",
-    );
+         incidents: [{ cause: slow-jobs, of: slow, wanted: page, within: 6m }]\n";
+    let (impacts, audit) = felt(text);
     let last_ms = impacts[0].last_ms.unwrap();
     assert!((1_200_000..1_500_000).contains(&last_ms), "{impacts:?}");
     let cost = audit.costs["oops"];
     assert!(cost.harmed > 1_000, "{audit:?}");
     assert!(cost.harmed_until_ms > Some(2_700_000), "{audit:?}");
     assert!(!audit.costs.contains_key("back"), "{audit:?}");
+    // Nor if the incident has harmed nobody.
+    let (impacts, audit) = felt(&text.replace("factor: 3", "factor: 1.2"));
+    assert_eq!(impacts[0].harmed_tasks, 0, "{impacts:?}");
+    assert!(audit.costs["oops"].harmed > 1_000, "{audit:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@
 //! other hits it.
 
 use crate::fault::Harm;
-use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
+use crate::lever::{Lever, LifeLever, LinkLever, On, ProcessLever, RedisLever};
 use crate::plan::{PRODUCER, RemedyStep, Step, name_of};
 use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
@@ -123,8 +123,9 @@ impl Resolver<'_> {
             let ends_ms = ends_ms(step).min(self.scenario.duration.value);
             let lasts_ms = ends_ms.saturating_sub(step.at_ms);
             let (needs_ms, why, hint) = match step.fault.begin() {
-                Lever::Life(lever) => (
-                    lever.lasts_ms(),
+                // One that takes memory can be seen to before anybody dies of it.
+                Lever::Life(LifeLever::Crash { after_ms }) => (
+                    after_ms,
                     "a process dies of it after",
                     "let it last longer, or processes die sooner",
                 ),
