@@ -240,7 +240,7 @@ impl<'p> Observer<'p> {
                 self.roster.refuses_since(since);
                 let at_ms = super::since_start(self.clock).min(self.plan.duration_ms);
                 self.mark(
-                    self.plan.remedies[remedy].not_enough(&self.plan, at_ms),
+                    self.plan.remedies[remedy].not_enough(self.plan, at_ms),
                     sink,
                 )?;
             }
