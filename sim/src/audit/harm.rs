@@ -236,7 +236,7 @@ impl Harm {
     pub(super) fn finish(mut self, waits: &[QueueWaits]) -> (Vec<Impact>, Vec<Later>) {
         for (incident, _) in &self.unmet {
             if let Some(found) = self.found.get_mut(*incident) {
-                found.unmet = found.parts.is_empty();
+                found.unmet = true;
             }
         }
         let since = |at: Time| at.millis() - self.origin.millis();
@@ -256,7 +256,7 @@ impl Harm {
                     .iter()
                     .map(|place| waits[*place].queue.clone())
                     .collect(),
-                unmet,
+                unmet: unmet && own.is_empty(),
             });
             let mut of_this: BTreeMap<String, Later> = BTreeMap::new();
             for (remedy, part) in others {

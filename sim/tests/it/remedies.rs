@@ -451,6 +451,9 @@ fn what_a_remedy_harms_when_all_was_well_again_is_its_cost_and_no_incidents() {
     let (impacts, audit) = felt(&text.replace("factor: 3", "factor: 1.2"));
     assert_eq!(impacts[0].harmed_tasks, 0, "{impacts:?}");
     assert!(audit.costs["oops"].harmed > 1_000, "{audit:?}");
+    // Nor does it stand for those whom the incident did not find.
+    let (impacts, _) = felt(&text.replace("constant: 4/s", "constant: 4/s, from: 30m"));
+    assert!(impacts[0].unmet, "{impacts:?}");
 }
 
 #[test]

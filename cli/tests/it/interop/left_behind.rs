@@ -26,14 +26,9 @@ fn cleaned(dir: &Path, words: &[&str], variable: Option<(&str, String)>) -> Stri
     told
 }
 
-#[test]
-fn containers_that_a_killed_firedrill_has_ended_or_frozen_go_on() {
-    need_peers!();
-    if program().is_none() {
-        return;
-    }
-    let team = containers::Team::start("killed");
-    let text = containers::SCENARIO
+/// One of the team's two containers is ended and the other frozen, at the same time.
+fn one_ended_one_frozen() -> String {
+    containers::SCENARIO
         .replace(
             "worker.kill, select: all, until: { at: 12s",
             "worker.kill, select: [w-0], until: { at: 15s",
@@ -41,8 +36,17 @@ fn containers_that_a_killed_firedrill_has_ended_or_frozen_go_on() {
         .replace(
             "{ at: 20s, fault: worker.stop, select: [w-1], until: { at: 24s } }",
             "{ at: 6s, fault: worker.stop, select: [w-1], until: { at: 15s } }",
-        );
-    let dir = folder(&text);
+        )
+}
+
+#[test]
+fn containers_that_a_killed_firedrill_has_ended_or_frozen_go_on() {
+    need_peers!();
+    if program().is_none() {
+        return;
+    }
+    let team = containers::Team::start("killed");
+    let dir = folder(&one_ended_one_frozen());
     let mut run = firedrill()
         .current_dir(dir.path())
         .env("XDG_STATE_HOME", dir.path())
@@ -65,16 +69,7 @@ fn clean_says_what_it_gives_back_and_leaves_what_others_have_started_since() {
         return;
     }
     let team = containers::Team::start("cleaned");
-    let text = containers::SCENARIO
-        .replace(
-            "worker.kill, select: all, until: { at: 12s",
-            "worker.kill, select: [w-0], until: { at: 15s",
-        )
-        .replace(
-            "{ at: 20s, fault: worker.stop, select: [w-1], until: { at: 24s } }",
-            "{ at: 6s, fault: worker.stop, select: [w-1], until: { at: 15s } }",
-        );
-    let dir = folder(&text);
+    let dir = folder(&one_ended_one_frozen());
     let mut run = firedrill()
         .current_dir(dir.path())
         .env("TMPDIR", dir.path())

@@ -224,8 +224,8 @@ fn what_others_do_to_the_proxy_between_two_steps_is_told() {
         wait_until("it to be slow no longer", || proxies.toxics().is_empty());
         let toxic = json!({ "name": "mine", "type": "latency", "attributes": { "latency": 1 } });
         proxies.post("/proxies/redis/toxics", &toxic);
-        // Longer than from one look to the next, and over before the next step.
-        std::thread::sleep(Duration::from_secs(2));
+        // For some looks, one a second, and over before the next step.
+        std::thread::sleep(Duration::from_secs(4));
         proxies.remove("mine");
         run.join().unwrap()
     });

@@ -15,7 +15,9 @@ pub(super) fn doubts(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
         let is_false = |class| matches!(class, Class::False | Class::BenignFalse);
         let mut pages = alarms.judged.iter().filter(|judged| judged.page);
         let page = pages.find(|judged| {
-            is_false(judged.class) && (mark.at_ms..=until_ms).contains(&judged.episode.start_ms)
+            // It may fire when all is well again, of what held until then.
+            let (since_ms, fired_ms) = (judged.episode.pending_ms, judged.episode.start_ms);
+            is_false(judged.class) && fired_ms >= mark.at_ms && since_ms <= until_ms
         })?;
         let minute = |ms: i64| ms as f64 / 6e4;
         Some(format!(
